@@ -1,1 +1,3 @@
 //! Leveret.
+
+pub mod wire;
