@@ -1,0 +1,467 @@
+//! What a client may ask of a queue in the `arguments` of queue.declare, and of a consumer in those of basic.consume.
+//!
+//! [`ARGUMENTS`] is the one place that knows an argument: its name, the queue kinds that take it, the check of its value, and
+//! whether what it asks for comes later. Everything else reads that table. An argument that is not in it is accepted, stored
+//! and never looked at, as RabbitMQ does (`x-ha-policy`, a plugin's, a user's own).
+//!
+//! Order of checks, as RabbitMQ 4: server-named for the kind, type of the dead-letter exchange, `x-queue-type`, the values in
+//! the table's order, arguments of other kinds in the order of their names, properties that the kind refuses; what Leveret
+//! does not have yet comes last, as a connection error 540, so that a wrong value keeps its own text. Pure; called by broker
+//! (declare) and connection (consume, publish).
+
+mod checks;
+
+use std::sync::Arc;
+
+use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
+
+pub use self::checks::expiration;
+use crate::wire::reply::Reply;
+use crate::wire::{erlang, table};
+
+/// `x-queue-type`.
+pub const QUEUE_TYPE: &str = "x-queue-type";
+const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
+const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
+const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
+
+/// The kinds of queue, as `x-queue-type` names them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueueKind {
+    /// The kind that a declare without `x-queue-type` gets, and the only one for now.
+    #[default]
+    Classic,
+    /// Replicated; comes later.
+    Quorum,
+    /// An append-only log; comes later.
+    Stream,
+}
+
+impl QueueKind {
+    /// The kind that `x-queue-type` names. `undefined` is what RabbitMQ's exported definitions say for "not given".
+    fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"classic" | b"undefined" => Some(Self::Classic),
+            b"quorum" => Some(Self::Quorum),
+            b"stream" => Some(Self::Stream),
+            _ => None,
+        }
+    }
+
+    /// The name that RabbitMQ's error texts use.
+    fn module(self) -> &'static str {
+        match self {
+            Self::Classic => "rabbit_classic_queue",
+            Self::Quorum => "rabbit_quorum_queue",
+            Self::Stream => "rabbit_stream_queue",
+        }
+    }
+
+    fn bit(self) -> u8 {
+        match self {
+            Self::Classic => C,
+            Self::Quorum => Q,
+            Self::Stream => S,
+        }
+    }
+}
+
+/// Everything a queue declare asked for, checked and typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueArguments {
+    /// `x-queue-type`.
+    pub kind: QueueKind,
+    /// `x-message-ttl`, milliseconds, 0 to 315,360,000,000.
+    pub message_ttl_ms: Option<u64>,
+    /// `x-expires`: milliseconds without use until the queue goes, 1 to 315,360,000,000.
+    pub expires_ms: Option<u64>,
+    /// `x-max-length`: ready messages.
+    pub max_length: Option<u64>,
+    /// `x-max-length-bytes`: bytes in the bodies of ready messages.
+    pub max_length_bytes: Option<u64>,
+    /// `x-dead-letter-exchange`; the empty name is the default exchange.
+    pub dead_letter_exchange: Option<Arc<str>>,
+    /// `x-dead-letter-routing-key`, at most 255 bytes; only beside a dead-letter exchange.
+    pub dead_letter_routing_key: Option<Arc<str>>,
+    /// `x-consumer-timeout`: milliseconds that a delivery may stay unacknowledged, instead of the broker's own setting.
+    pub consumer_timeout_ms: Option<u64>,
+}
+
+/// Everything a consume asked for, checked and typed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ConsumerArguments {
+    /// `x-priority`: higher is served first; 0 unless given.
+    pub priority: i64,
+    /// `x-consumer-timeout`, milliseconds, instead of the queue's and the broker's.
+    pub timeout_ms: Option<u64>,
+}
+
+/// Why a value is refused, in the words that follow `invalid arg '...' for ...: `.
+type Reason = String;
+
+/// One row of the table.
+struct Argument {
+    name: &'static str,
+    /// The kinds that take it.
+    kinds: u8,
+    /// Whether kinds that do not take it refuse it; otherwise it is an unknown argument to them.
+    refused_elsewhere: bool,
+    /// Whether the value is fit, given its neighbours.
+    check: fn(&AMQPValue, &FieldTable) -> Result<(), Reason>,
+    /// Whether this (fit) value asks for something that Leveret does not have yet.
+    later: fn(&AMQPValue) -> bool,
+}
+
+const C: u8 = 1;
+const Q: u8 = 2;
+const S: u8 = 4;
+
+const fn row(
+    name: &'static str,
+    kinds: u8,
+    check: fn(&AMQPValue, &FieldTable) -> Result<(), Reason>,
+) -> Argument {
+    Argument {
+        name,
+        kinds,
+        refused_elsewhere: true,
+        check,
+        later: |_| false,
+    }
+}
+
+/// An argument of a feature to come: `later` says which of its values need it.
+const fn later(argument: Argument, later: fn(&AMQPValue) -> bool) -> Argument {
+    Argument { later, ..argument }
+}
+
+/// An argument newer than RabbitMQ 4.0, where every kind accepted it without a look.
+const fn newer(argument: Argument) -> Argument {
+    Argument {
+        refused_elsewhere: false,
+        ..argument
+    }
+}
+
+/// Every argument that means something, in RabbitMQ's order of checks.
+const ARGUMENTS: &[Argument] = &[
+    row("x-expires", C | Q, checks::expires),
+    row("x-message-ttl", C | Q, checks::expiry),
+    row(DEAD_LETTER_EXCHANGE, C | Q, checks::dead_letter_exchange),
+    row(
+        DEAD_LETTER_ROUTING_KEY,
+        C | Q,
+        checks::dead_letter_routing_key,
+    ),
+    row("x-dead-letter-strategy", Q, checks::dead_letter_strategy),
+    row("x-max-length", C | Q, checks::not_negative),
+    row("x-max-length-bytes", C | Q | S, checks::not_negative),
+    row("x-max-in-memory-length", Q, checks::not_negative),
+    row("x-max-in-memory-bytes", Q, checks::not_negative),
+    // One level of priority is an ordinary queue.
+    later(row("x-max-priority", C, checks::priority), |value| {
+        table::integer(value) != Some(0)
+    }),
+    later(row("x-overflow", C | Q, checks::overflow), |value| {
+        !checks::is_text(value, "drop-head")
+    }),
+    row("x-queue-mode", C, checks::queue_mode),
+    row("x-queue-version", C, checks::queue_version),
+    later(
+        row("x-single-active-consumer", C | Q, checks::boolean),
+        |value| *value == AMQPValue::Boolean(true),
+    ),
+    row(QUEUE_TYPE, C | Q | S, checks::queue_type),
+    row("x-quorum-initial-group-size", Q, checks::positive),
+    row("x-delivery-limit", Q, checks::anything),
+    row("x-max-age", S, checks::max_age),
+    row("x-stream-max-segment-size-bytes", S, checks::not_negative),
+    newer(row("x-stream-filter-size-bytes", S, checks::anything)),
+    row("x-initial-cluster-size", S, checks::positive),
+    row("x-queue-master-locator", C, checks::anything),
+    row("x-queue-leader-locator", C | Q | S, checks::leader_locator),
+    newer(row(CONSUMER_TIMEOUT, C | Q, checks::not_negative)),
+    // RabbitMQ 4.3's delayed retries, and Leveret's own.
+    later(
+        newer(row("x-delayed-retry-type", C | Q, checks::anything)),
+        |_| true,
+    ),
+    later(
+        newer(row("x-delayed-retry-min", C | Q, checks::anything)),
+        |_| true,
+    ),
+    later(
+        newer(row("x-delayed-retry-max", C | Q, checks::anything)),
+        |_| true,
+    ),
+    later(
+        newer(row("x-delayed-retry-factor", C | Q, checks::anything)),
+        |_| true,
+    ),
+    later(
+        newer(row("x-delayed-retry-jitter", C | Q, checks::anything)),
+        |_| true,
+    ),
+    later(newer(row("x-exact-ttl", C | Q, checks::boolean)), |value| {
+        *value == AMQPValue::Boolean(true)
+    }),
+    later(newer(row("x-sync", C | Q | S, checks::anything)), |_| true),
+    later(
+        newer(row("x-group-header", C | Q, checks::anything)),
+        |_| true,
+    ),
+    later(
+        newer(row("x-dedup-window", C | Q, checks::anything)),
+        |_| true,
+    ),
+    later(newer(row("x-dedup-size", C | Q, checks::anything)), |_| {
+        true
+    }),
+    later(
+        newer(row("x-dedup-header", C | Q, checks::anything)),
+        |_| true,
+    ),
+];
+
+/// What a declare asks for, or the reply that refuses it. `resource` is `queue 'q' in vhost '/'`.
+///
+/// `server_named` is a declare with the empty name. See the file's head for the order of the checks.
+pub fn parse(
+    resource: &str,
+    arguments: &FieldTable,
+    durable: bool,
+    exclusive: bool,
+    auto_delete: bool,
+    server_named: bool,
+) -> Result<QueueArguments, Reply> {
+    let named = match get(arguments, QUEUE_TYPE) {
+        Some(AMQPValue::LongString(name)) => QueueKind::named(name.as_bytes()),
+        _ => None,
+    };
+    let kind = named.unwrap_or_default();
+    if server_named && kind != QueueKind::Classic {
+        return Err(Reply::server_named_queue(kind.module()));
+    }
+    dead_letter_exchange(resource, arguments)?;
+    if let Some(value) = get(arguments, QUEUE_TYPE) {
+        checks::queue_type(value, arguments)
+            .map_err(|reason| Reply::invalid_argument(QUEUE_TYPE, resource, &reason))?;
+    }
+    for argument in ARGUMENTS
+        .iter()
+        .filter(|argument| argument.kinds & kind.bit() != 0)
+    {
+        if let Some(value) = get(arguments, argument.name) {
+            (argument.check)(value, arguments)
+                .map_err(|reason| Reply::invalid_argument(argument.name, resource, &reason))?;
+        }
+    }
+    for (name, _) in arguments {
+        let taken_elsewhere = ARGUMENTS.iter().any(|argument| {
+            argument.name == name.as_str()
+                && argument.kinds & kind.bit() == 0
+                && argument.refused_elsewhere
+        });
+        if taken_elsewhere {
+            return Err(Reply::argument_of_other_type(
+                name.as_str(),
+                resource,
+                kind.module(),
+            ));
+        }
+    }
+    if kind != QueueKind::Classic {
+        checks::kind_properties(resource, arguments, kind, durable, exclusive, auto_delete)?;
+    }
+    refuse_later(resource, arguments, kind)?;
+    Ok(QueueArguments {
+        kind,
+        message_ttl_ms: number(arguments, "x-message-ttl"),
+        expires_ms: number(arguments, "x-expires"),
+        max_length: number(arguments, "x-max-length"),
+        max_length_bytes: number(arguments, "x-max-length-bytes"),
+        dead_letter_exchange: text(arguments, DEAD_LETTER_EXCHANGE),
+        dead_letter_routing_key: text(arguments, DEAD_LETTER_ROUTING_KEY),
+        consumer_timeout_ms: number(arguments, CONSUMER_TIMEOUT),
+    })
+}
+
+/// The dead-letter exchange that a declare names, for the permission checks that come before everything in [`parse`].
+pub fn dead_letter_exchange(
+    resource: &str,
+    arguments: &FieldTable,
+) -> Result<Option<Arc<str>>, Reply> {
+    match get(arguments, DEAD_LETTER_EXCHANGE) {
+        None => Ok(None),
+        Some(AMQPValue::LongString(_)) => Ok(text(arguments, DEAD_LETTER_EXCHANGE)),
+        Some(other) => Err(Reply::invalid_argument_type(
+            DEAD_LETTER_EXCHANGE,
+            resource,
+            table::type_name(other),
+        )),
+    }
+}
+
+/// The arguments to keep with a new queue: as declared, and always with `x-queue-type`, as RabbitMQ 4 keeps and shows them.
+pub fn stored(arguments: &FieldTable, kind: QueueKind) -> FieldTable {
+    let mut stored = arguments.clone();
+    let name = match kind {
+        QueueKind::Classic => "classic",
+        QueueKind::Quorum => "quorum",
+        QueueKind::Stream => "stream",
+    };
+    stored.insert(
+        ShortString::from(QUEUE_TYPE),
+        AMQPValue::LongString(LongString::from(name)),
+    );
+    stored
+}
+
+/// Whether a declare of an existing queue means the same by its arguments; the reply names the first that differs.
+///
+/// Only arguments that the existing queue's kind takes are compared; numbers by value, whatever their width; a missing
+/// `x-queue-type` is `classic` on either side.
+pub fn equivalent(
+    existing: &FieldTable,
+    received: &FieldTable,
+    resource: &str,
+) -> Result<(), Reply> {
+    let classic = AMQPValue::LongString(LongString::from("classic"));
+    let kind = match get(existing, QUEUE_TYPE) {
+        Some(AMQPValue::LongString(name)) => QueueKind::named(name.as_bytes()).unwrap_or_default(),
+        _ => QueueKind::Classic,
+    };
+    for argument in ARGUMENTS
+        .iter()
+        .filter(|argument| argument.kinds & kind.bit() != 0)
+    {
+        let (mut current, mut new) = (get(existing, argument.name), get(received, argument.name));
+        if argument.name == QUEUE_TYPE {
+            current = current.or(Some(&classic));
+            new = new.or(Some(&classic)).map(|value| {
+                if checks::is_text(value, "undefined") {
+                    &classic
+                } else {
+                    value
+                }
+            });
+        }
+        let (received, current) = match (new, current) {
+            (None, None) => continue,
+            (Some(new), Some(current)) if table::equivalent(new, current) => continue,
+            (Some(new), Some(current)) => (quoted(new), quoted(current)),
+            (new, current) => (described(new), described(current)),
+        };
+        return Err(Reply::precondition_failed(&format!(
+            "inequivalent arg '{}' for {resource}: received {received} but current is {current}",
+            argument.name
+        )));
+    }
+    Ok(())
+}
+
+/// What a consumer of a classic queue asks for. `resource` is `queue 'q' in vhost '/'`.
+pub fn parse_consumer(resource: &str, arguments: &FieldTable) -> Result<ConsumerArguments, Reply> {
+    let mut parsed = ConsumerArguments::default();
+    if let Some(value) = get(arguments, "x-priority") {
+        parsed.priority = match table::integer(value) {
+            Some(priority) => priority,
+            None => {
+                return Err(Reply::invalid_argument(
+                    "x-priority",
+                    resource,
+                    &checks::expected_integer(value),
+                ));
+            }
+        };
+    }
+    if let Some(value) = get(arguments, CONSUMER_TIMEOUT) {
+        checks::not_negative(value, arguments)
+            .map_err(|reason| Reply::invalid_argument(CONSUMER_TIMEOUT, resource, &reason))?;
+        parsed.timeout_ms = number(arguments, CONSUMER_TIMEOUT);
+    }
+    for name in [
+        "x-stream-filter",
+        "x-stream-match-unfiltered",
+        "x-stream-offset",
+    ] {
+        if arguments.contains_key(name) {
+            return Err(Reply::argument_of_other_type(
+                name,
+                resource,
+                QueueKind::Classic.module(),
+            ));
+        }
+    }
+    Ok(parsed)
+}
+
+/// The last check: nothing that only a later Leveret can do is accepted as if it were done.
+fn refuse_later(resource: &str, arguments: &FieldTable, kind: QueueKind) -> Result<(), Reply> {
+    let asked = if kind == QueueKind::Classic {
+        ARGUMENTS.iter().find(|argument| {
+            argument.kinds & kind.bit() != 0
+                && get(arguments, argument.name).is_some_and(argument.later)
+        })
+    } else {
+        ARGUMENTS
+            .iter()
+            .find(|argument| argument.name == QUEUE_TYPE)
+    };
+    let Some((argument, value)) =
+        asked.and_then(|argument| Some((argument, get(arguments, argument.name)?)))
+    else {
+        return Ok(());
+    };
+    Err(Reply::not_implemented(&format!(
+        "{} = {} is not supported yet, wanted for {resource}",
+        argument.name,
+        quoted(value)
+    )))
+}
+
+/// A value where both sides have one. A void is nothing here, as RabbitMQ prints it.
+fn quoted(value: &AMQPValue) -> String {
+    match value {
+        AMQPValue::Void => "none".to_owned(),
+        value => format!("'{}'", erlang::plain(value)),
+    }
+}
+
+/// A value where the other side has none.
+fn described(value: Option<&AMQPValue>) -> String {
+    value.map_or_else(
+        || "none".to_owned(),
+        |value| {
+            format!(
+                "the value '{}' of type '{}'",
+                erlang::plain(value),
+                table::type_name(value)
+            )
+        },
+    )
+}
+
+fn get<'a>(arguments: &'a FieldTable, name: &str) -> Option<&'a AMQPValue> {
+    arguments.inner().get(name)
+}
+
+/// A checked number; `None` when it is not given.
+fn number(arguments: &FieldTable, name: &str) -> Option<u64> {
+    get(arguments, name)
+        .and_then(table::integer)
+        .and_then(|value| u64::try_from(value).ok())
+}
+
+/// A checked text. A name that is not UTF-8 can name nothing that exists; it is kept with the bad bytes replaced.
+fn text(arguments: &FieldTable, name: &str) -> Option<Arc<str>> {
+    match get(arguments, name) {
+        Some(AMQPValue::LongString(text)) => {
+            Some(Arc::from(String::from_utf8_lossy(text.as_bytes())))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;
