@@ -117,3 +117,79 @@ fn header_head(channel: u16, properties: usize, body_size: u64) -> [u8; 19] {
     head[11..].copy_from_slice(&body_size.to_be_bytes());
     head
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::wire::frame::{Cut, cut};
+
+    /// All frames in the bytes, as type and payload.
+    fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+        let mut found = Vec::new();
+        while !bytes.is_empty() {
+            match cut(bytes, 0) {
+                Cut::Whole { frame, used } => {
+                    assert_eq!(frame.channel, 5);
+                    found.push((frame.kind, frame.payload.to_vec()));
+                    bytes = &bytes[used..];
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn an_empty_body_has_no_body_frame() {
+        let mut out = Vec::new();
+        write_content(&mut out, 5, &[0x10, 0, 2], &[], 4096);
+        let payload = [0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x10, 0, 2];
+        assert_eq!(frames(&out), [(HEADER, payload.to_vec())]);
+    }
+
+    #[test]
+    fn a_header_of_another_class_or_with_weight_is_refused() {
+        let mut payload = [0, 10, 0, 0, 0, 0, 0, 0, 0, 0, 0, 9, 0, 0];
+        let header = parse_header(&payload).unwrap();
+        assert_eq!((header.body_size, header.properties), (9, &[0, 0][..]));
+        assert_eq!(
+            header.expect_basic().unwrap_err().to_string(),
+            "505 60/40 UNEXPECTED_FRAME - expected content header for class 60, got one for class 10 instead"
+        );
+        payload[3] = 1;
+        assert_eq!(
+            parse_header(&payload)
+                .unwrap()
+                .expect_basic()
+                .unwrap_err()
+                .to_string(),
+            "505 60/40 UNEXPECTED_FRAME - expected content header for class 60, got non content header frame instead"
+        );
+        assert_eq!(parse_header(&payload[..11]).unwrap_err().code, 501);
+    }
+
+    proptest! {
+        #[test]
+        fn bodies_are_split_at_the_frame_limit_and_join_again(
+            body in prop::collection::vec(any::<u8>(), 0..300),
+            frame_max in 9u32..200,
+        ) {
+            let mut out = Vec::new();
+            write_content(&mut out, 5, &[0, 0], &body, frame_max);
+            prop_assert_eq!(out.len(), wire_size(2, body.len(), frame_max));
+            let frames = frames(&out);
+            let header = parse_header(&frames[0].1).unwrap();
+            prop_assert_eq!(header.expect_basic(), Ok(()));
+            prop_assert_eq!(header.body_size, body.len() as u64);
+            let mut joined = Vec::new();
+            for (kind, part) in &frames[1..] {
+                prop_assert_eq!(*kind, BODY);
+                prop_assert!(!part.is_empty() && part.len() + OVERHEAD <= frame_max as usize);
+                joined.extend_from_slice(part);
+            }
+            prop_assert_eq!(joined, body);
+        }
+    }
+}

@@ -126,3 +126,139 @@ pub fn end(out: &mut Vec<u8>, begun: usize) {
 pub fn heartbeat(out: &mut Vec<u8>) {
     out.extend_from_slice(&HEARTBEAT_FRAME);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn bad(bytes: &[u8], frame_max: u32) -> String {
+        match cut(bytes, frame_max) {
+            Cut::Bad(reply) => reply.to_string(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_frame_is_cut_with_what_follows_left_alone() {
+        let bytes = [1, 0, 7, 0, 0, 0, 2, 9, 8, END, 1, 2];
+        let frame = Frame {
+            kind: METHOD,
+            channel: 7,
+            payload: &[9, 8],
+        };
+        assert_eq!(cut(&bytes, 4096), Cut::Whole { frame, used: 10 });
+        assert_eq!(cut(&bytes[..9], 4096), Cut::Partial { need: 10 });
+        assert_eq!(cut(&bytes[..6], 4096), Cut::Partial { need: 7 });
+        assert_eq!(cut(&[], 4096), Cut::Partial { need: 7 });
+    }
+
+    #[test]
+    fn a_size_over_the_limit_is_refused_as_soon_as_the_head_is_here() {
+        let head = head(METHOD, 1, 131_073);
+        assert_eq!(
+            bad(&head, 131_072),
+            "501 0/0 FRAME_ERROR - type 1, all octets = <<>>: {frame_too_large,131073,131064}"
+        );
+        // RabbitMQ's tolerance: a payload of exactly frame_max passes.
+        assert_eq!(
+            cut(&self::head(METHOD, 1, 131_072), 131_072),
+            Cut::Partial { need: 131_080 }
+        );
+    }
+
+    #[test]
+    fn a_wrong_end_octet_is_named() {
+        let bytes = [1, 0, 1, 0, 0, 0, 4, 0, 60, 0, 60, 0];
+        assert_eq!(
+            bad(&bytes, 4096),
+            "501 0/0 FRAME_ERROR - type 1, all octets = <<0,60,0,60>>: {invalid_frame_end_marker,0}"
+        );
+    }
+
+    #[test]
+    fn an_unknown_type_is_named_with_the_first_sixteen_octets() {
+        let mut bytes = head(9, 1, 4).to_vec();
+        bytes.extend_from_slice(&[0, 60, 0, 60, END]);
+        assert_eq!(
+            bad(&bytes, 4096),
+            "501 0/0 FRAME_ERROR - type 9, all octets = <<0,60,0,60>>: unknown_frame"
+        );
+        let mut long = head(9, 1, 17).to_vec();
+        long.extend_from_slice(&[0; 17]);
+        long.push(END);
+        assert_eq!(
+            bad(&long, 4096),
+            "501 0/0 FRAME_ERROR - type 9, first 16 octets = <<0,0,0,0,0,0,0,0,0,0,0,0,0,0,0,0>>: unknown_frame"
+        );
+        // A heartbeat has no payload.
+        assert_eq!(
+            bad(&[HEARTBEAT, 0, 0, 0, 0, 0, 1, 0, END], 4096),
+            "501 0/0 FRAME_ERROR - type 8, all octets = <<0>>: unknown_frame"
+        );
+    }
+
+    #[test]
+    fn begin_and_end_frame_what_is_written_between() {
+        let mut out = vec![1, 2, 3];
+        let begun = begin(&mut out, BODY, 258);
+        out.extend_from_slice(b"abc");
+        end(&mut out, begun);
+        assert_eq!(out[3..], [3, 1, 2, 0, 0, 0, 3, b'a', b'b', b'c', END]);
+        out.clear();
+        heartbeat(&mut out);
+        let frame = Frame {
+            kind: HEARTBEAT,
+            channel: 0,
+            payload: &[],
+        };
+        assert_eq!(cut(&out, 4096), Cut::Whole { frame, used: 8 });
+    }
+
+    proptest! {
+        #[test]
+        fn frames_come_out_as_they_went_in_however_they_are_split(
+            frames in prop::collection::vec(
+                (1u8..=3, any::<u16>(), prop::collection::vec(any::<u8>(), 0..50)), 0..8),
+            pieces in prop::collection::vec(1usize..40, 1..20),
+        ) {
+            let mut sent = Vec::new();
+            for (kind, channel, payload) in &frames {
+                let begun = begin(&mut sent, *kind, *channel);
+                sent.extend_from_slice(payload);
+                end(&mut sent, begun);
+            }
+            let (mut received, mut got) = (Vec::new(), Vec::new());
+            let mut sizes = pieces.iter().cycle();
+            let mut left = &sent[..];
+            while !left.is_empty() {
+                let (piece, rest) = left.split_at(left.len().min(*sizes.next().unwrap()));
+                left = rest;
+                received.extend_from_slice(piece);
+                loop {
+                    match cut(&received, 4096) {
+                        Cut::Whole { frame, used } => {
+                            got.push((frame.kind, frame.channel, frame.payload.to_vec()));
+                            received.drain(..used);
+                        }
+                        Cut::Partial { need } => {
+                            prop_assert!(need > received.len());
+                            break;
+                        }
+                        Cut::Bad(reply) => panic!("{reply}"),
+                    }
+                }
+            }
+            prop_assert!(received.is_empty());
+            prop_assert_eq!(got, frames);
+        }
+
+        #[test]
+        fn no_bytes_panic(bytes in prop::collection::vec(any::<u8>(), 0..64), max in any::<u32>()) {
+            if let Cut::Whole { used, .. } = cut(&bytes, max) {
+                prop_assert!(used <= bytes.len());
+            }
+        }
+    }
+}

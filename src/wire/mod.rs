@@ -15,6 +15,8 @@ pub mod reply;
 pub mod table;
 
 mod cursor;
+#[cfg(test)]
+mod testing;
 
 pub use amq_protocol::protocol::AMQPClass;
 pub use amq_protocol::types::{

@@ -49,7 +49,8 @@ pub fn parse_publish(payload: &[u8]) -> Result<Publish<'_>, Reply> {
     };
     match read() {
         Some(publish) if rest.is_empty() => {
-            if !(publish.exchange.is_ascii() && publish.routing_key.is_ascii()) {
+            // One look at both names, and at their lengths, which are ASCII too unless a name is long.
+            if !publish.names.is_ascii() {
                 require_utf8(publish.exchange)?;
                 require_utf8(publish.routing_key)?;
             }
