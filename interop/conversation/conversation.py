@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""One scripted conversation with an AMQP 0-9-1 broker, raw frames and all; the transcript is comparable between brokers.
+
+    conversation.py URI                    prints the transcript
+    conversation.py --record FILE URI      writes it to a file
+    conversation.py --compare A B          A and B are URIs or recorded transcripts: prints the operations that differ.
+                                           Differences that differences.toml explains are counted, all others fail (exit 1)
+    conversation.py --only PART[,PART] ... the parts named, e.g. handshake,queue
+
+Standard library only. The broker needs guest/guest (or the URI's user) with all permissions on the vhost; everything
+that is declared carries a random token in its name and is deleted again.
+"""
+
+import argparse
+import difflib
+import pathlib
+import sys
+import tomllib
+
+import parts
+from talk import Talk
+
+HERE = pathlib.Path(__file__).parent
+
+
+class Transcript:
+    """Lines by operation, in order, and which broker said them."""
+
+    def __init__(self, broker, operations):
+        self.broker, self.operations = broker, operations
+
+    @classmethod
+    def play(cls, uri, only=None):
+        talk = Talk(uri)
+        try:
+            for part in parts.SCRIPT:
+                if not only or part.__name__.split(".")[-1] in only:
+                    talk.part = part.__name__.removeprefix("parts.")
+                    try:
+                        part.play(talk)
+                    except (RuntimeError, OSError) as error:
+                        # The broker left the stage; what else it does is still worth knowing.
+                        talk.write(f"script.{talk.part}", f"< stopped: {error}")
+            talk.join()
+        finally:
+            talk.end()
+        operations = {}
+        for operation, line in talk.lines:
+            operations.setdefault(operation, []).append(line)
+        return cls(talk.broker, operations)
+
+    @classmethod
+    def read(cls, path):
+        broker, operations, lines = "unknown", {}, []
+        for line in pathlib.Path(path).read_text(encoding="utf-8").splitlines():
+            if line.startswith("broker "):
+                broker = line.removeprefix("broker ")
+            elif line.startswith("## "):
+                lines = operations.setdefault(line[3:], [])
+            elif line:
+                lines.append(line)
+        return cls(broker, operations)
+
+    def __str__(self):
+        blocks = [f"## {operation}\n" + "\n".join(lines) for operation, lines in self.operations.items()]
+        return f"broker {self.broker}\noperations {len(self.operations)}\n\n" + "\n\n".join(blocks) + "\n"
+
+
+def read_or_play(source, only):
+    if "://" in source:
+        return Transcript.play(source, only)
+    transcript = Transcript.read(source)
+    if only:
+        raise SystemExit("--only needs two URIs")
+    return transcript
+
+
+class Differences:
+    """differences.toml: which operations may differ between which brokers, why, and what the second one then says."""
+
+    def __init__(self, path):
+        self.entries = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))["difference"]
+        self.used = set()
+
+    def reason(self, operation, one, two):
+        """The reason why these two may differ here, or None."""
+        for entry in self.entries:
+            if operation not in entry["operations"]:
+                continue
+            for first, second in ((one, two), (two, one)):
+                if entry["between"] != [first.broker, second.broker]:
+                    continue
+                said = [line for line in second.operations.get(operation, []) if not line.startswith("> ")]
+                if "says" in entry and said != entry["says"].strip().splitlines():
+                    continue
+                self.used.add((operation, entry["reason"]))
+                return entry["reason"]
+        return None
+
+    def unused(self, one, two):
+        """Entries about these brokers that no longer describe a difference: they are wrong, too."""
+        pairs = ([one.broker, two.broker], [two.broker, one.broker])
+        return [(operation, entry["reason"]) for entry in self.entries if entry["between"] in pairs
+                for operation in entry["operations"] if (operation, entry["reason"]) not in self.used]
+
+
+def compare(one, two, allowed, partial):
+    """Prints what differs without a reason; the number of such operations."""
+    explained = unexplained = 0
+    for operation in list(dict.fromkeys([*one.operations, *two.operations])):
+        first, second = one.operations.get(operation, []), two.operations.get(operation, [])
+        if first == second:
+            continue
+        if allowed.reason(operation, one, two):
+            explained += 1
+            continue
+        unexplained += 1
+        print(f"## {operation}")
+        print("\n".join(line for line in difflib.unified_diff(first, second, one.broker, two.broker, lineterm="", n=9)
+                        if not line.startswith("@@")) + "\n")
+    for operation, reason in [] if partial else allowed.unused(one, two):
+        unexplained += 1
+        print(f"## {operation}\nstands in differences.toml ({reason}), but does not differ as it says there\n")
+    print(f"{one.broker} and {two.broker}: {len(one.operations)} operations, "
+          f"{explained} differ for known reasons, {unexplained} for none")
+    return unexplained
+
+
+def main():
+    sys.stdout.reconfigure(encoding="utf-8")
+    arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    arguments.add_argument("source", nargs="+", metavar="URI")
+    arguments.add_argument("--compare", action="store_true")
+    arguments.add_argument("--record", metavar="FILE")
+    arguments.add_argument("--only", metavar="PARTS", type=lambda value: value.split(","))
+    arguments.add_argument("--differences", metavar="FILE", default=HERE / "differences.toml")
+    options = arguments.parse_args()
+    if options.compare:
+        if len(options.source) != 2:
+            arguments.error("--compare needs two of URI or transcript file")
+        one, two = (read_or_play(source, options.only) for source in options.source)
+        return 1 if compare(one, two, Differences(options.differences), options.only) else 0
+    transcript = Transcript.play(options.source[0], options.only)
+    if options.record:
+        pathlib.Path(options.record).write_text(str(transcript), encoding="utf-8")
+        print(f"{transcript.broker}: {len(transcript.operations)} operations in {options.record}")
+    else:
+        print(transcript, end="")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
