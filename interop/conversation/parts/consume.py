@@ -91,8 +91,8 @@ def play(talk):
 
     # Prefetch.
     op("qos", 9, "qos", prefetch_count=2)
-    op("qos.prefetch-size", 10, "qos", prefetch_size=1)
-    op("qos.prefetch-size-global", 10, "qos", prefetch_size=5, **{"global": True})
+    other.op("basic.qos.prefetch-size", 10, "basic.qos", prefetch_size=1)
+    other.op("basic.qos.prefetch-size-global", 10, "basic.qos", prefetch_size=5, **{"global": True})
     q = queue("prefetch", *[b"%d" % number for number in range(8)])
     op("qos.two", 11, "qos", prefetch_count=2)
     op("qos.two-consume", 11, "consume", queue=q, consumer_tag="two", wait="basic.deliver basic.deliver", settle=0.2)
