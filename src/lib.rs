@@ -1,3 +1,5 @@
 //! Leveret.
 
+pub mod auth;
+pub mod exchange;
 pub mod wire;
