@@ -1,5 +1,6 @@
 //! Leveret.
 
 pub mod auth;
+pub mod config;
 pub mod exchange;
 pub mod wire;

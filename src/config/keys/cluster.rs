@@ -1,0 +1,111 @@
+//! Clusters and how their nodes find each other. Leveret is one node so far.
+
+use super::super::value::{INTEGER, MILLIS, PORT, POSITIVE};
+use super::Class::{Later, Used};
+use super::tls::CLIENT_ROWS;
+use super::{Class, Kind, NONE, Section, Set, eg, is, row};
+
+const LATER: Option<Class> = Some(Later);
+
+pub(super) const SECTION: Section = Section {
+    title: "Clusters (Leveret is one node so far)",
+    #[rustfmt::skip]
+    rows: &[
+        row("cluster_name", Kind::Text, eg("production"), Used, "Name of the cluster in the server properties. By default the node's name."),
+        row("cluster_tags.$region", Kind::Text, eg("eu"), Later, "A tag of the cluster, shown by management."),
+        row("node_tags.$zone", Kind::Text, eg("a"), Later, "A tag of this node, shown by management."),
+        row("cluster_partition_handling", Kind::Enum(&["ignore", "pause_minority", "autoheal", "pause_if_all_down"]), is("ignore"), Later, "What nodes do that lost each other."),
+        row("cluster_partition_handling.pause_if_all_down.recover", Kind::Enum(&["ignore", "autoheal"]), eg("ignore"), Later, "How such nodes come together again."),
+        row("cluster_partition_handling.pause_if_all_down.nodes.$1", Kind::Text, eg("rabbit@one"), Later, "A node that others must see to go on."),
+        row("cluster_keepalive_interval", MILLIS, is("10000"), Later, "How often nodes tell each other that they live."),
+        row("cluster_formation.peer_discovery_backend", Kind::Text, is("classic_config"), Later, "How nodes find each other."),
+        row("cluster_formation.node_type", Kind::Enum(&["disc", "disk", "ram"]), is("disc"), Later, "Whether a node stores the cluster's database."),
+        row("cluster_formation.randomized_startup_delay_range.min", INTEGER, is("5"), Later, "Shortest random wait of a node before it joins, in seconds."),
+        row("cluster_formation.randomized_startup_delay_range.max", INTEGER, is("60"), Later, "Longest random wait of a node before it joins, in seconds."),
+        row("cluster_formation.internal_lock_retries", POSITIVE, is("10"), Later, "Attempts to get the lock under which a node joins."),
+        row("cluster_formation.lock_retry_limit", POSITIVE, is("10"), Later, "Attempts to get the lock under which a node joins."),
+        row("cluster_formation.lock_retry_timeout", POSITIVE, is("30000"), Later, "Time for that lock."),
+        row("cluster_formation.discovery_retry_limit", POSITIVE, is("10"), Later, "Attempts to find other nodes."),
+        row("cluster_formation.discovery_retry_interval", POSITIVE, is("500"), Later, "Time between two attempts to find other nodes."),
+        row("cluster_formation.target_cluster_size_hint", POSITIVE, eg("3"), Later, "How many nodes the cluster will have."),
+        row("cluster_formation.classic_config.nodes.$1", Kind::Text, eg("rabbit@one"), Later, "A node of the cluster."),
+        row("cluster_formation.dns.hostname", Kind::Text, eg("rabbit.example.com"), Later, "Name whose addresses are the nodes of the cluster."),
+    ],
+    sets: &[],
+};
+
+pub(super) const DISCOVERY: Section = Section {
+    title: "Peer discovery (clusters come later)",
+    #[rustfmt::skip]
+    rows: &[
+        row("aws.prefer_imdsv2", Kind::Bool, is("true"), Later, "How AWS is asked about this machine."),
+        row("cluster_formation.aws.region", Kind::Text, eg("eu-central-1"), Later, "AWS region of the nodes."),
+        row("cluster_formation.aws.use_private_ip", Kind::Bool, is("false"), Later, "Reach AWS nodes at their private addresses."),
+        row("cluster_formation.aws.access_key_id", Kind::Text, eg("id"), Later, "Who asks AWS."),
+        row("cluster_formation.aws.secret_key", Kind::Text, eg("secret"), Later, "The secret of who asks AWS."),
+        row("cluster_formation.aws.use_autoscaling_group", Kind::Bool, is("false"), Later, "Find nodes by this machine's AWS group."),
+        row("cluster_formation.aws.instance_tags", NONE, is("none"), Later, "No AWS tags."),
+        row("cluster_formation.aws.instance_tags.$service", Kind::Text, eg("rabbitmq"), Later, "An AWS tag that nodes have."),
+        row("cluster_formation.node_cleanup.interval", INTEGER, is("60"), Later, "How often lost nodes are looked for, in seconds."),
+        row("cluster_formation.node_cleanup.only_log_warning", Kind::Bool, is("true"), Later, "Whether lost nodes are only logged, not removed."),
+        row("cluster_formation.proxy.http_proxy", Kind::Text, eg("192.0.2.1"), Later, "Proxy for HTTP."),
+        row("cluster_formation.proxy.https_proxy", Kind::Text, eg("192.0.2.1"), Later, "Proxy for HTTPS."),
+        row("cluster_formation.proxy.proxy_exclusions.$1", Kind::Text, eg("192.0.2.2"), Later, "A host that is reached without a proxy."),
+        row("cluster_formation.consul.host", Kind::Text, is("localhost"), Later, "Where Consul is."),
+        row("cluster_formation.consul.port", PORT, is("8500"), Later, "Port of Consul."),
+        row("cluster_formation.consul.scheme", Kind::Text, is("http"), Later, "How Consul is reached."),
+        row("cluster_formation.consul.acl_token", Kind::Text, eg("secret"), Later, "Consul's token."),
+        row("cluster_formation.consul.cluster_name", Kind::Text, eg("production"), Later, "Name of this cluster in Consul."),
+        row("cluster_formation.consul.svc", Kind::Text, is("rabbitmq"), Later, "Name of the service in Consul."),
+        row("cluster_formation.consul.svc_addr", Kind::Text, eg("192.0.2.1"), Later, "Address of this node in Consul."),
+        row("cluster_formation.consul.svc_addr_auto", Kind::Bool, is("false"), Later, "Find that address by itself."),
+        row("cluster_formation.consul.svc_addr_nic", Kind::Text, eg("eth0"), Later, "Interface that has that address."),
+        row("cluster_formation.consul.svc_addr_use_nodename", Kind::Bool, is("false"), Later, "Take that address from the node's name."),
+        row("cluster_formation.consul.domain_suffix", Kind::Text, is("consul"), Later, "Domain of nodes' names in Consul."),
+        row("cluster_formation.consul.include_nodes_with_warnings", Kind::Bool, is("false"), Later, "Take nodes of which Consul warns."),
+        row("cluster_formation.consul.svc_port", PORT, is("5672"), Later, "Port of this node in Consul."),
+        row("cluster_formation.consul.svc_ttl", INTEGER, is("30"), Later, "How often this node tells Consul that it lives, in seconds."),
+        row("cluster_formation.consul.deregister_after", INTEGER, eg("60"), Later, "Time after which Consul forgets a silent node, in seconds."),
+        row("cluster_formation.consul.use_longname", Kind::Bool, is("false"), Later, "Whether nodes have long names."),
+        row("cluster_formation.consul.svc_tags", NONE, is("none"), Later, "No tags in Consul."),
+        row("cluster_formation.consul.svc_tags.$1", Kind::Text, eg("amqp"), Later, "A tag of the service in Consul."),
+        row("cluster_formation.consul.svc_meta", NONE, is("none"), Later, "No further data in Consul."),
+        row("cluster_formation.consul.svc_meta.$owner", Kind::Text, eg("ops"), Later, "Further data of the service in Consul."),
+        row("cluster_formation.consul.lock_prefix", Kind::Text, is("rabbitmq"), Later, "Prefix of the lock in Consul."),
+        row("cluster_formation.consul.lock_wait_time", INTEGER, is("300"), Later, "Time for that lock, in seconds."),
+        row("cluster_formation.consul.lock_timeout", INTEGER, is("300"), Later, "Time for that lock, in seconds."),
+        row("cluster_formation.etcd.endpoints", NONE, is("none"), Later, "No etcd server."),
+        row("cluster_formation.etcd.endpoints.$1", Kind::Text, eg("localhost:2379"), Later, "Where etcd is."),
+        row("cluster_formation.etcd.host", Kind::Text, eg("localhost"), Later, "Where etcd is."),
+        row("cluster_formation.etcd.port", PORT, is("2379"), Later, "Port of etcd."),
+        row("cluster_formation.etcd.scheme", Kind::Text, is("http"), Later, "How etcd is reached."),
+        row("cluster_formation.etcd.key_prefix", Kind::Text, is("rabbitmq"), Later, "Prefix of the keys in etcd."),
+        row("cluster_formation.etcd.cluster_name", Kind::Text, is("default"), Later, "Name of this cluster in etcd."),
+        row("cluster_formation.etcd.node_ttl", INTEGER, is("30"), Later, "Time after which etcd forgets a silent node, in seconds."),
+        row("cluster_formation.etcd.lock_wait_time", INTEGER, is("300"), Later, "Time for the lock in etcd, in seconds."),
+        row("cluster_formation.etcd.lock_timeout", INTEGER, is("300"), Later, "Time for the lock in etcd, in seconds."),
+        row("cluster_formation.etcd.username", Kind::Text, eg("rabbitmq"), Later, "Who asks etcd."),
+        row("cluster_formation.etcd.password", Kind::Text, eg("secret"), Later, "The password of who asks etcd."),
+        row("cluster_formation.k8s.host", Kind::Text, is("kubernetes.default.svc.cluster.local"), Later, "Where Kubernetes is."),
+        row("cluster_formation.k8s.port", PORT, is("443"), Later, "Port of Kubernetes."),
+        row("cluster_formation.k8s.scheme", Kind::Text, is("https"), Later, "How Kubernetes is reached."),
+        row("cluster_formation.k8s.token_path", Kind::Path, is("/var/run/secrets/kubernetes.io/serviceaccount/token"), Later, "File with the token for Kubernetes."),
+        row("cluster_formation.k8s.cert_path", Kind::Path, is("/var/run/secrets/kubernetes.io/serviceaccount/ca.crt"), Later, "File with Kubernetes' certificate."),
+        row("cluster_formation.k8s.namespace_path", Kind::Path, is("/var/run/secrets/kubernetes.io/serviceaccount/namespace"), Later, "File with the name space in Kubernetes."),
+        row("cluster_formation.k8s.service_name", Kind::Text, is("rabbitmq"), Later, "Name of the service in Kubernetes."),
+        row("cluster_formation.k8s.address_type", Kind::Enum(&["hostname", "ip"]), is("hostname"), Later, "Whether nodes have names or addresses in Kubernetes."),
+        row("cluster_formation.k8s.hostname_suffix", Kind::Text, eg(".rabbitmq.default.svc.cluster.local"), Later, "What follows a node's name in Kubernetes."),
+    ],
+    sets: &[
+        Set {
+            prefix: "cluster_formation.consul.ssl_options",
+            rows: CLIENT_ROWS,
+            class: LATER,
+        },
+        Set {
+            prefix: "cluster_formation.etcd.ssl_options",
+            rows: CLIENT_ROWS,
+            class: LATER,
+        },
+    ],
+};
