@@ -3,4 +3,5 @@
 pub mod auth;
 pub mod config;
 pub mod exchange;
+pub mod perf;
 pub mod wire;
