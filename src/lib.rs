@@ -4,4 +4,5 @@ pub mod auth;
 pub mod config;
 pub mod exchange;
 pub mod perf;
+pub mod server;
 pub mod wire;

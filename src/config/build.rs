@@ -10,7 +10,7 @@ use super::keys::{self, Preset};
 use super::origin::{ConfigError, Origin, Setting};
 use super::settings::{
     Config, ConsoleLog, FileLog, Limits, Listener, Log, LogFormat, LogLevel, Mechanism, Memory,
-    PasswordHash, Permissions, Tcp, UserSeed, VhostLimits, Watermark,
+    Permissions, Tcp, UserSeed, Watermark,
 };
 use super::value;
 
@@ -45,11 +45,6 @@ pub fn build(settings: &BTreeMap<String, Setting>) -> Result<Config, ConfigError
         default_vhost,
         loopback_users: read.loopback_users(),
         auth_mechanisms: read.mechanisms(),
-        password_hash: match read.default_text("password_hashing_module").as_str() {
-            "rabbit_password_hashing_sha512" => PasswordHash::Sha512,
-            "rabbit_password_hashing_md5" => PasswordHash::Md5,
-            _ => PasswordHash::Sha256,
-        },
         heartbeat_s: read.small("heartbeat"),
         frame_max: read.frame_bytes("frame_max", true)?,
         initial_frame_max: read.frame_bytes("initial_frame_max", false)?,
@@ -301,23 +296,6 @@ impl Reader<'_> {
     }
 
     fn limits(&self) -> Limits {
-        let mut by_vhost = Vec::new();
-        let ids: BTreeSet<String> = self
-            .settings
-            .values()
-            .filter(|setting| {
-                setting.words.len() == 4 && setting.words[..2] == ["default_limits", "vhosts"]
-            })
-            .map(|setting| setting.words[2].replace('.', "\\."))
-            .collect();
-        for id in ids {
-            let get = |last: &str| self.text(&format!("default_limits.vhosts.{id}.{last}"));
-            by_vhost.push(VhostLimits {
-                pattern: get("pattern").unwrap_or_else(|| ".*".to_owned()),
-                connections: get("max_connections").and_then(|text| value::read_integer(&text)),
-                queues: get("max_queues").and_then(|text| value::read_integer(&text)),
-            });
-        }
         Limits {
             connections: self.count("connection_max"),
             channels: self.count("channel_max_per_node"),
@@ -325,7 +303,6 @@ impl Reader<'_> {
             vhosts: self.count("vhost_max"),
             queues: self.count("cluster_queue_limit"),
             exchanges: self.count("cluster_exchange_limit"),
-            by_vhost,
         }
     }
 

@@ -24,7 +24,7 @@ pub use explain::documented_file;
 pub use origin::{ConfigError, Notice, Origin, Setting};
 pub use settings::{
     Config, ConsoleLog, FileLog, Limits, Listener, Log, LogFormat, LogLevel, Mechanism, Memory,
-    PasswordHash, Permissions, Tcp, UserSeed, VhostLimits, Watermark,
+    Permissions, Tcp, UserSeed, Watermark,
 };
 pub use value::ListenAddress;
 

@@ -32,8 +32,6 @@ pub struct Config {
     pub loopback_users: Vec<String>,
     /// Ways to log in, in the order in which they are offered; never empty.
     pub auth_mechanisms: Vec<Mechanism>,
-    /// How passwords are kept.
-    pub password_hash: PasswordHash,
     /// Seconds between heartbeats that the server proposes; 0 proposes none.
     pub heartbeat_s: u16,
     /// Largest frame, envelope included, that the server proposes; 0 is no limit.
@@ -158,17 +156,6 @@ impl Mechanism {
     }
 }
 
-/// How passwords are kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PasswordHash {
-    /// Salted SHA-256.
-    Sha256,
-    /// Salted SHA-512.
-    Sha512,
-    /// Salted MD5, as RabbitMQ did before 3.6.
-    Md5,
-}
-
 /// Counts that have an end; `None` is without end.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Limits {
@@ -184,19 +171,6 @@ pub struct Limits {
     pub queues: Option<u64>,
     /// Exchanges of the whole broker.
     pub exchanges: Option<u64>,
-    /// Limits of virtual hosts by their names; the first whose pattern matches holds.
-    pub by_vhost: Vec<VhostLimits>,
-}
-
-/// Limits of the virtual hosts that a pattern matches.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct VhostLimits {
-    /// Regular expression for names, checked.
-    pub pattern: String,
-    /// Connections.
-    pub connections: Option<u64>,
-    /// Queues.
-    pub queues: Option<u64>,
 }
 
 /// When publishers are blocked for want of memory.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::super::{
-    Config, ListenAddress, LogFormat, LogLevel, Mechanism, Notice, PasswordHash, Permissions,
-    Sources, Watermark,
+    Config, ListenAddress, LogFormat, LogLevel, Mechanism, Notice, Permissions, Sources, Watermark,
 };
 
 fn load(set: &[&str]) -> Result<(Config, Vec<Notice>), String> {
@@ -50,7 +49,6 @@ fn nothing_said_gives_the_defaults() {
         config.auth_mechanisms,
         [Mechanism::Plain, Mechanism::Amqplain]
     );
-    assert_eq!(config.password_hash, PasswordHash::Sha256);
     let guest = &config.users[0];
     assert_eq!(
         (
@@ -280,23 +278,8 @@ fn infinity_means_no_limit() {
         config(&["consumer_timeout=infinity"]).consumer_timeout,
         None
     );
-    let limits = config(&[
-        "connection_max=5",
-        "default_limits.vhosts.1.pattern=^t",
-        "default_limits.vhosts.1.max_queues=3",
-    ])
-    .limits;
-    assert_eq!(limits.connections, Some(5));
-    assert_eq!(limits.queues, None);
-    assert_eq!(limits.by_vhost.len(), 1);
-    assert_eq!(
-        (
-            limits.by_vhost[0].pattern.as_str(),
-            limits.by_vhost[0].queues,
-            limits.by_vhost[0].connections
-        ),
-        ("^t", Some(3), None)
-    );
+    let limits = config(&["connection_max=5"]).limits;
+    assert_eq!((limits.connections, limits.queues), (Some(5), None));
 }
 
 #[test]

@@ -28,7 +28,7 @@ pub(super) const SECTION: Section = Section {
         row("auth_backends.$1", Kind::Text, is("internal"), Refused(&["internal", "rabbit_auth_backend_internal"]), "Who decides about users and permissions. Only the broker itself so far; others stop the start."),
         row("auth_backends.$1.authn", Kind::Text, is("internal"), Refused(&["internal", "rabbit_auth_backend_internal"]), "The same for passwords alone."),
         row("auth_backends.$1.authz", Kind::Text, is("internal"), Refused(&["internal", "rabbit_auth_backend_internal"]), "The same for permissions alone."),
-        row("password_hashing_module", Kind::Enum(&["rabbit_password_hashing_sha256", "rabbit_password_hashing_sha512", "rabbit_password_hashing_md5"]), is("rabbit_password_hashing_sha256"), Used, "How passwords are kept."),
+        row("password_hashing_module", Kind::Enum(&["rabbit_password_hashing_sha256", "rabbit_password_hashing_sha512", "rabbit_password_hashing_md5"]), is("rabbit_password_hashing_sha256"), Refused(&["rabbit_password_hashing_sha256"]), "How passwords are kept: hashed with a salt and SHA-256. Others stop the start."),
         row("anonymous_login_user", Kind::Text, is("guest"), Ignored, "The user that ANONYMOUS logs in, which is not offered; none forbids it."),
         row("anonymous_login_pass", Kind::Text, is("guest"), Ignored, "Password of that user."),
         row("credential_validator.validation_backend", Kind::Text, is("rabbit_credential_validator_accept_everything"), Refused(&["rabbit_credential_validator_accept_everything"]), "Who judges new users' names and passwords. Judges other than the default stop the start."),
