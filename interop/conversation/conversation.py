@@ -13,13 +13,15 @@ that is declared carries a random token in its name and is deleted again.
 
 import argparse
 import difflib
+import faulthandler
 import pathlib
 import sys
 import tomllib
 
 import parts
-from talk import Talk
+from talk import GaveUp, Talk
 
+faulthandler.dump_traceback_later(600, exit=True)
 HERE = pathlib.Path(__file__).parent
 
 
@@ -41,8 +43,10 @@ class Transcript:
                     except (RuntimeError, OSError) as error:
                         # The broker left the stage; what else it does is still worth knowing.
                         talk.write(f"script.{talk.part}", f"< stopped: {error}")
-            talk.join()
+        except GaveUp as error:
+            talk.write("script", f"< given up at {error}: too many operations without an answer")
         finally:
+            talk.join()
             talk.end()
         operations = {}
         for operation, line in talk.lines:

@@ -15,10 +15,15 @@ import time
 import wire
 from peer import CLOSED, Address, Peer
 
-# How long the broker may take. Only a broker that does not answer makes anybody wait that long.
+# How long the broker may take. Only a broker that does not answer makes anybody wait that long, and not often.
 PATIENCE = 6.0
+SILENCES = 30
 WITHOUT_ANSWER = {"basic.publish", "basic.ack", "basic.nack", "basic.reject", "basic.recover-async"}
 QUIET = "quiet"  # wait for nothing: show that nothing comes
+
+
+class GaveUp(Exception):
+    """The broker leaves too much unanswered for the rest to be worth the time."""
 
 
 class Talk:
@@ -29,7 +34,7 @@ class Talk:
         # Names carry a token of this run, so that runs do not meet; the transcript shows it as "conv".
         self.token = "conv" + secrets.token_hex(4)
         self.lines, self.ids, self.links, self.broker = [], {}, {}, "unknown"
-        self.threads, self.part = [], "none"
+        self.threads, self.part, self.silences = [], "none", 0
 
     def name(self, name):
         return f"{self.token}.{self.part}.{name}"
@@ -234,6 +239,9 @@ class Link:
             self.talk.write(operation, f"< {self.label} {event}")
         if not complete:
             self.talk.write(operation, f"< {self.label} (nothing more)")
+            self.talk.silences += 1
+            if self.talk.silences > SILENCES:
+                raise GaveUp(operation)
         self.heal(events)
         if not complete and not self.healed(events):
             # Whatever the broker still waits for: the next operation starts from a clean connection.
