@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use leveret::config::Sources;
+use leveret::perf::{self, PerfArgs};
 use leveret::server;
 
 // Small objects that are made in one thread and freed in another are what a broker is made of; mimalloc is good at them.
@@ -27,6 +28,8 @@ enum Command {
     Serve(ServeArguments),
     /// Read a configuration file and say whether the broker would start with it
     CheckConfig(CheckArguments),
+    /// Put load on any AMQP 0-9-1 broker and measure it
+    Perf(Box<PerfArgs>),
 }
 
 #[derive(Args)]
@@ -64,5 +67,6 @@ fn main() -> ExitCode {
         Command::CheckConfig(CheckArguments { file }) => {
             server::check(Sources::from_process(), &file)
         }
+        Command::Perf(arguments) => perf::run(*arguments),
     }
 }
