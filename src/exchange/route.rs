@@ -105,10 +105,11 @@ pub fn route<G: Graph>(
         if targets.is_empty() {
             targets.extend(graph.alternate(exchange).map(Target::Exchange));
         }
+        let more = targets.len();
         for target in targets.drain(..) {
             match target {
-                Target::Queue(queue) => known_queues.add(queues, queue),
-                Target::Exchange(exchange) => known_exchanges.add(visited, exchange),
+                Target::Queue(queue) => known_queues.add(queues, queue, more),
+                Target::Exchange(exchange) => known_exchanges.add(visited, exchange, more),
             }
         }
     }
@@ -120,54 +121,68 @@ const SEARCHED_IN_PLACE: usize = 16;
 /// Which items a growing list has: nothing while it is short, then an open hash table of places in it.
 #[derive(Default)]
 struct Known {
-    /// Place plus one of an item, 0 where there is none. A power of two, at most half full.
-    places: Vec<u32>,
+    /// Upper half of an item's hash, then its place plus one; 0 where there is none. As many as a power of two, at most
+    /// half of them used.
+    slots: Vec<u64>,
     hasher: ahash::RandomState,
 }
 
 impl Known {
     fn clear(&mut self) {
-        self.places.clear();
+        self.slots.clear();
     }
 
-    /// Appends an item that is not in the list.
+    /// Appends an item that is not in the list. `more` may follow it.
     #[inline]
-    fn add<T: Eq + Hash>(&mut self, list: &mut Vec<T>, item: T) {
+    fn add<T: Eq + Hash>(&mut self, list: &mut Vec<T>, item: T, more: usize) {
         if list.len() < SEARCHED_IN_PLACE {
             if !list.contains(&item) {
                 list.push(item);
             }
         } else {
-            self.add_to_long(list, item);
+            self.add_to_long(list, item, more);
         }
     }
 
-    fn add_to_long<T: Eq + Hash>(&mut self, list: &mut Vec<T>, item: T) {
-        if self.places.len() < (list.len() + 1) * 2 {
-            self.places.clear();
-            self.places.resize((list.len() * 4).next_power_of_two(), 0);
+    fn add_to_long<T: Eq + Hash>(&mut self, list: &mut Vec<T>, item: T, more: usize) {
+        if self.slots.len() < (list.len() + 1) * 2 {
+            let slots = ((list.len() + 1) * 2).max(list.len() + more);
+            self.slots.clear();
+            self.slots.resize(slots.next_power_of_two() * 2, 0);
             for (place, known) in list.iter().enumerate() {
-                let slot = self.slot(known, |_| false);
-                self.places[slot] = place as u32 + 1;
+                let hash = self.hasher.hash_one(known);
+                let slot = self.slot(hash, |_| false);
+                self.fill(slot, hash, place);
             }
         }
-        let slot = self.slot(&item, |place| list[place] == item);
-        if self.places[slot] == 0 {
+        let hash = self.hasher.hash_one(&item);
+        let slot = self.slot(hash, |place| list[place] == item);
+        if self.slots[slot] == 0 {
+            self.fill(slot, hash, list.len());
             list.push(item);
-            self.places[slot] = list.len() as u32;
         }
     }
 
-    /// The slot of the item, or the empty one where it belongs.
-    fn slot<T: Hash>(&self, item: &T, is: impl Fn(usize) -> bool) -> usize {
-        let mask = self.places.len() - 1;
-        let mut slot = self.hasher.hash_one(item) as usize & mask;
-        while self.places[slot] != 0 && !is(self.places[slot] as usize - 1) {
-            slot = (slot + 1) & mask;
+    fn fill(&mut self, slot: usize, hash: u64, place: usize) {
+        self.slots[slot] = hash & UPPER_HALF | (place as u64 + 1);
+    }
+
+    /// The slot of the item with that hash, or the empty one where it belongs.
+    fn slot(&self, hash: u64, is: impl Fn(usize) -> bool) -> usize {
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let found = self.slots[at];
+            let place = found & !UPPER_HALF;
+            if found == 0 || (found ^ hash) & UPPER_HALF == 0 && is(place as usize - 1) {
+                return at;
+            }
+            at = (at + 1) & mask;
         }
-        slot
     }
 }
+
+const UPPER_HALF: u64 = !0 << 32;
 
 /// Keys that a message brings besides its routing key, in its headers CC and BCC.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

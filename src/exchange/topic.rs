@@ -5,8 +5,8 @@
 //! patterns are. A node is entered from its parent only, once a word; the exception is a `#` node, which keeps itself
 //! alive on every word. Once reached it stays, so those are held apart, in a set that only grows.
 //!
-//! A thousand bindings cost as much as one: a word is hashed once to its number, then each node of the set looks up
-//! (node, word) in one map. Nothing is allocated for a message as long as the sets fit the stack.
+//! A thousand bindings cost as much as one: a node finds its child over a word by one comparison or one look-up. Nothing
+//! is allocated for a message as long as the sets fit the stack.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -29,11 +29,7 @@ pub struct Topic<T> {
     nodes: Vec<Node<T>>,
     /// Unused places of `nodes`.
     free: Vec<u32>,
-    /// Words of bindings, without wildcards. A word of a message that is not here matches wildcards only.
-    words: HashMap<Box<[u8]>, Word, ahash::RandomState>,
-    free_words: Vec<u32>,
-    /// (node, word) to child.
-    edges: HashMap<(u32, u32), u32, ahash::RandomState>,
+    hasher: ahash::RandomState,
 }
 
 #[derive(Debug)]
@@ -42,17 +38,60 @@ struct Node<T> {
     star: u32,
     /// Child over `#`, or NONE.
     hash: u32,
-    /// How many children there are over words.
-    words: u32,
+    /// Children over words.
+    words: Words,
     /// Where bindings lead that end here.
     targets: Targets<T>,
 }
 
+/// The children of a node over words; most nodes have one.
 #[derive(Debug)]
-struct Word {
-    number: u32,
-    /// Edges over this word.
-    edges: u32,
+enum Words {
+    None,
+    One(Box<[u8]>, u32),
+    Many(Box<WordMap>),
+}
+
+#[derive(Debug)]
+struct WordMap(HashMap<Box<[u8]>, u32, ahash::RandomState>);
+
+impl Words {
+    #[inline]
+    fn get(&self, word: &[u8]) -> Option<u32> {
+        match self {
+            Self::None => None,
+            Self::One(known, child) => (**known == *word).then_some(*child),
+            Self::Many(map) => map.0.get(word).copied(),
+        }
+    }
+
+    /// Adds a word that is not there.
+    fn insert(&mut self, word: &[u8], child: u32, hasher: &ahash::RandomState) {
+        *self = match std::mem::replace(self, Self::None) {
+            Self::None => Self::One(word.into(), child),
+            Self::One(known, other) => {
+                let mut map = HashMap::with_hasher(hasher.clone());
+                map.insert(known, other);
+                map.insert(word.into(), child);
+                Self::Many(Box::new(WordMap(map)))
+            }
+            Self::Many(mut map) => {
+                map.0.insert(word.into(), child);
+                Self::Many(map)
+            }
+        };
+    }
+
+    /// Takes away a word that is there.
+    fn remove(&mut self, word: &[u8]) {
+        if let Self::Many(map) = self {
+            map.0.remove(word);
+            if !map.0.is_empty() {
+                return;
+            }
+        }
+        *self = Self::None;
+    }
 }
 
 /// One way from a node to a child.
@@ -68,7 +107,7 @@ impl<T> Node<T> {
         Self {
             star: NONE,
             hash: NONE,
-            words: 0,
+            words: Words::None,
             targets: Targets::default(),
         }
     }
@@ -81,9 +120,7 @@ impl<T> Default for Topic<T> {
         Self {
             nodes: vec![Node::new()],
             free: Vec::new(),
-            words: HashMap::with_hasher(ahash::RandomState::new()),
-            free_words: Vec::new(),
-            edges: HashMap::with_hasher(ahash::RandomState::new()),
+            hasher: ahash::RandomState::new(),
         }
     }
 }
@@ -116,7 +153,7 @@ impl<T: Clone + Eq + Hash> Topic<T> {
         let child = match step {
             Step::Star => self.node(node).star,
             Step::Hash => self.node(node).hash,
-            Step::Word(word) => *self.edges.get(&(node, self.words.get(word)?.number))?,
+            Step::Word(word) => self.node(node).words.get(word)?,
         };
         (child != NONE).then_some(child)
     }
@@ -126,48 +163,22 @@ impl<T: Clone + Eq + Hash> Topic<T> {
             self.nodes.push(Node::new());
             self.nodes.len() as u32 - 1
         });
+        let parent = &mut self.nodes[node as usize];
         match step {
-            Step::Star => self.node_mut(node).star = child,
-            Step::Hash => self.node_mut(node).hash = child,
-            Step::Word(word) => {
-                self.node_mut(node).words += 1;
-                let number = self.number(word);
-                self.edges.insert((node, number), child);
-            }
+            Step::Star => parent.star = child,
+            Step::Hash => parent.hash = child,
+            Step::Word(word) => parent.words.insert(word, child, &self.hasher),
         }
         child
     }
 
-    /// The number of a word that gets one more edge.
-    fn number(&mut self, word: &[u8]) -> u32 {
-        if let Some(known) = self.words.get_mut(word) {
-            known.edges += 1;
-            return known.number;
-        }
-        // Numbers in use are 0..n without holes but for the free ones.
-        let number = (self.words.len() + self.free_words.len()) as u32;
-        let number = self.free_words.pop().unwrap_or(number);
-        self.words.insert(word.into(), Word { number, edges: 1 });
-        number
-    }
-
     /// Takes an empty leaf away from its parent.
     fn prune(&mut self, parent: u32, step: Step<'_>, leaf: u32) {
+        let parent = self.node_mut(parent);
         match step {
-            Step::Star => self.node_mut(parent).star = NONE,
-            Step::Hash => self.node_mut(parent).hash = NONE,
-            Step::Word(word) => {
-                self.node_mut(parent).words -= 1;
-                if let Some(known) = self.words.get_mut(word) {
-                    let number = known.number;
-                    self.edges.remove(&(parent, number));
-                    known.edges -= 1;
-                    if known.edges == 0 {
-                        self.words.remove(word);
-                        self.free_words.push(number);
-                    }
-                }
-            }
+            Step::Star => parent.star = NONE,
+            Step::Hash => parent.hash = NONE,
+            Step::Word(word) => parent.words.remove(word),
         }
         *self.node_mut(leaf) = Node::new();
         self.free.push(leaf);
@@ -208,8 +219,8 @@ impl<T: Clone + Eq + Hash + Send + Sync> Matcher<T> for Topic<T> {
         self.node_mut(node).targets.remove(target);
         while let Some((parent, step, leaf)) = path.pop() {
             let node = self.node(leaf);
-            let used = node.star != NONE || node.hash != NONE || node.words != 0;
-            if used || !node.targets.is_empty() {
+            let words = !matches!(node.words, Words::None);
+            if node.star != NONE || node.hash != NONE || words || !node.targets.is_empty() {
                 return;
             }
             self.prune(parent, step, leaf);
@@ -217,25 +228,23 @@ impl<T: Clone + Eq + Hash + Send + Sync> Matcher<T> for Topic<T> {
     }
 
     fn route(&self, message: &Envelope<'_>, targets: &mut Vec<T>) {
-        let mut reached: SmallVec<[u32; 32]> = smallvec![ROOT];
-        let mut next: SmallVec<[u32; 32]> = SmallVec::new();
+        let (mut one, mut other): (Reached, Reached) = (smallvec![ROOT], SmallVec::new());
+        // Swapped by reference: the sets themselves are too large to move for every word.
+        let (mut reached, mut next) = (&mut one, &mut other);
         let mut tails = Tails::default();
         self.enter(ROOT, &mut tails);
         for word in words(message.routing_key) {
-            let number = self.words.get(word).map(|word| word.number);
             // Those that `enter` adds below begin with the word after this one.
             for &node in reached.iter().chain(&tails.list) {
-                let Node { star, words, .. } = *self.node(node);
-                if let (Some(number), 1..) = (number, words)
-                    && let Some(&child) = self.edges.get(&(node, number))
-                {
+                let node = self.node(node);
+                if let Some(child) = node.words.get(word) {
                     next.push(child);
                 }
-                if star != NONE {
-                    next.push(star);
+                if node.star != NONE {
+                    next.push(node.star);
                 }
             }
-            for &node in &next {
+            for &node in &*next {
                 self.enter(node, &mut tails);
             }
             std::mem::swap(&mut reached, &mut next);
@@ -253,6 +262,9 @@ impl<T: Clone + Eq + Hash + Send + Sync> Matcher<T> for Topic<T> {
         Depends::RoutingKey
     }
 }
+
+/// Nodes reached with the last word, `#` nodes apart.
+type Reached = SmallVec<[u32; 32]>;
 
 /// The `#` nodes reached so far, each once.
 #[derive(Default)]

@@ -114,10 +114,9 @@ fn nothing_stays_of_bindings_that_are_gone() {
             topic.unbind(format!("a.{n}.#.b.*.{n}").as_bytes(), &none, &n);
         }
     }
-    assert!(topic.words.is_empty() && topic.edges.is_empty());
+    assert!(matches!(topic.nodes[0].words, Words::None));
     assert_eq!(topic.free.len(), topic.nodes.len() - 1);
     assert!(topic.nodes.len() <= 502, "places are used again");
-    assert_eq!(topic.free_words.len(), 102);
 }
 
 /// Matchers that try every way of a `#` in turn need time exponential in the number of `#` here.
