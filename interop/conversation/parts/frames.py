@@ -3,6 +3,7 @@
 import struct
 
 import wire
+from talk import shown
 
 
 def play(talk):
@@ -36,6 +37,15 @@ def play(talk):
     wrong("bad-utf8", "queue.declare of a name that is not UTF-8", frame(1, 1, method("queue.declare", queue=b"\xff\xfe")))
     link.frames("frame.bad-utf8-publish", "basic.publish, mandatory, with a key that is not UTF-8",
                 frame(1, 1, method("basic.publish", routing_key=b"\xc3", mandatory=True)) + wire.content(1, {}, b""), "basic.return")
+    link.queues.add(talk.name("q"))
+    for case, name, fields in [
+        ("publish-exchange", "basic.publish", {"exchange": b"\xff"}), ("bind-key", "queue.bind", {"queue": "q", "routing_key": b"\xff"}),
+        ("consume-tag", "basic.consume", {"queue": "q", "consumer_tag": b"\xff"}), ("cancel-tag", "basic.cancel", {"consumer_tag": b"\xff"}),
+        ("exchange-type", "exchange.declare", {"exchange": "x", "type": b"\xff"}), ("channel-open", "channel.open", {"reserved_1": b"\xff"}),
+        ("key-of-argument", "queue.declare", {"queue": talk.name("q"), "arguments": wire.longstr(b"\x01\xffI\0\0\0\0")}),
+    ]:
+        raw = frame(1, 1, method(name, **fields)) + (wire.content(1, {}, b"m") if name == "basic.publish" else b"")
+        link.frames(f"frame.bad-utf8-{case}", f"{name} with {shown(fields)}", raw, "barrier")
     wrong("table-type", "queue.declare, argument of type Z", frame(1, 1, method("queue.declare", queue="q", arguments=wire.longstr(b"\x01aZ"))))
     wrong("table-cut-off", "queue.declare, table longer than its bytes",
           frame(1, 1, declare[:-4] + struct.pack(">I", 9) + b"\x01aI"))

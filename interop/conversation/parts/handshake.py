@@ -162,9 +162,19 @@ def running(talk):
     # An error acknowledged by the client's own close.
     peer = Peer(talk.address).handshake()
     peer.open_channel(1)
-    talk.raw("connection.close.after-servers-close", peer,
-             wire.frame(1, 1, wire.method("basic.qos", prefetch_size=1)) + method("connection.close", reply_code=200),
-             "connection.close connection.close-ok closed", "basic.qos with prefetch_size and connection.close in one write")
+    talk.raw("connection.close.by-the-server", peer, wire.frame(1, 1, wire.method("basic.qos", prefetch_size=1)), "connection.close",
+             "basic.qos with prefetch_size")
+    talk.raw("connection.close.by-the-server.all-else-is-ignored", peer,
+             wire.frame(1, 1, wire.method("channel.flow", active=True)) + wire.frame(1, 2, wire.method("channel.open")) + b"nonsense", "quiet",
+             "channel.flow, channel.open and nonsense")
+    peer.close()
+    peer = Peer(talk.address).handshake()
+    peer.open_channel(1)
+    peer.method(1, "basic.qos", prefetch_size=1)
+    peer.need("connection.close")
+    talk.raw("connection.close.by-the-server.answered-by-close", peer, method("connection.close", reply_code=200),
+             "connection.close-ok", "connection.close")
+    talk.raw("connection.close.by-the-server.close-ok", peer, method("connection.close-ok"), CLOSED, "connection.close-ok")
     peer.close()
 
 
