@@ -1,0 +1,99 @@
+//! Dead letters: dying messages are routed, their copies placed, and only then are the sources settled.
+//!
+//! One drainer at a time for each queue takes bounded batches in order. Placing a copy may make messages of another queue die
+//! (a full one); that queue is put on the list and drained in its turn: no recursion. What is left after the budget goes on
+//! from the timers, so that no connection pays for another's backlog without bound.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+use super::Broker;
+use super::vhost::{Vhost, Walk};
+use crate::exchange::route::extra_keys;
+use crate::message::Message;
+use crate::queue::dead_letter::{Death, Reason, bury, is_cycle};
+use crate::queue::{DeadLetter, Effects, Queue};
+use crate::wire::properties::Properties;
+
+/// Messages of one batch.
+const BATCH: usize = 100;
+/// Batches that whoever triggered them runs at once.
+const BATCHES_MAX: usize = 20;
+
+/// Drains the dying messages of `queue`, and of the queues that its dead letters fill.
+pub fn drain(broker: &Broker, queue: &Arc<Queue>) {
+    let mut todo: Vec<Arc<Queue>> = vec![Arc::clone(queue)];
+    let mut batches = 0;
+    while let Some(queue) = todo.pop() {
+        if batches == BATCHES_MAX {
+            broker.timers.arm(&queue, broker.now());
+            for rest in todo {
+                broker.timers.arm(&rest, broker.now());
+            }
+            return;
+        }
+        batches += 1;
+        let (dying, rules) = {
+            let mut locked = queue.lock();
+            (locked.take_dying(BATCH), Arc::clone(locked.rules()))
+        };
+        if dying.is_empty() {
+            continue;
+        }
+        if let (Some(vhost), Some(dead_letter)) = (broker.vhost(&queue.spec.vhost), &rules.dead_letter) {
+            for (_, message, reason) in &dying {
+                place(broker, &vhost, &queue, dead_letter, message, *reason, &mut todo);
+            }
+        }
+        let sequences: SmallVec<[u64; BATCH]> = dying.iter().map(|(sequence, ..)| *sequence).collect();
+        drop(dying);
+        if queue.lock().buried(&sequences) {
+            todo.push(queue);
+        }
+    }
+}
+
+fn place(
+    broker: &Broker,
+    vhost: &Arc<Vhost>,
+    source: &Arc<Queue>,
+    dead_letter: &DeadLetter,
+    message: &Message,
+    reason: Reason,
+    todo: &mut Vec<Arc<Queue>>,
+) {
+    let Some(exchange) = vhost.exchange(&dead_letter.exchange) else { return };
+    let now = broker.now();
+    let death = Death { reason, queue: &source.spec.name, now_ms: now };
+    let properties = bury(
+        message.properties(),
+        message.exchange(),
+        message.routing_key(),
+        message.is_dead_lettered(),
+        &death,
+    );
+    let routing_key = dead_letter.routing_key.as_ref().map_or(message.routing_key(), |key| key.as_bytes());
+    let copy = message.dead_lettered(dead_letter.exchange.as_bytes(), routing_key, &properties);
+    let mut keys: SmallVec<[&[u8]; 4]> = SmallVec::from_slice(&[copy.routing_key()]);
+    // Without an override the letter follows all its original keys; BCC is gone since it was published.
+    let extra = if dead_letter.routing_key.is_none() { extra_keys(Properties::new(copy.properties())).ok() } else { None };
+    if let Some((cc, _)) = &extra {
+        keys.extend(cc.iter().copied());
+    }
+    let mut queues = Vec::new();
+    Walk::new(Arc::clone(vhost)).route(&exchange, &keys, Properties::new(copy.properties()), &mut queues);
+    for target in queues {
+        if is_cycle(copy.properties(), reason, &target.spec.name) {
+            continue;
+        }
+        let mut effects = Effects::default();
+        let placed = target.lock().publish(std::iter::once(copy.clone()), copy.is_persistent(), now, &mut effects);
+        if std::mem::take(&mut effects.dying) {
+            todo.push(Arc::clone(&target));
+        }
+        broker.perform(&target, effects);
+        // A queue deleted meanwhile loses nothing of its own: the letter had nowhere to go there.
+        let _ = placed;
+    }
+}

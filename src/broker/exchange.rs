@@ -1,0 +1,138 @@
+//! An exchange as a vhost holds it: what it was declared as, its matcher, and a version by which cached routes are checked.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use amq_protocol::types::FieldTable;
+use parking_lot::RwLock;
+
+use crate::exchange::{Depends, Envelope, KindInfo, Matcher, Target};
+use crate::queue::Queue;
+
+/// What a binding leads to.
+pub type Destination = Target<Arc<Queue>, Arc<Exchange>>;
+
+/// One exchange.
+pub struct Exchange {
+    /// Never reused.
+    pub id: u64,
+    /// Its name; empty for the default exchange.
+    pub name: Arc<str>,
+    /// direct, fanout, topic, headers ...
+    pub kind: &'static KindInfo,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last binding as a source.
+    pub auto_delete: bool,
+    /// Cannot be published to.
+    pub internal: bool,
+    /// The arguments as declared.
+    pub arguments: FieldTable,
+    /// `alternate-exchange`.
+    pub alternate: Option<Arc<str>>,
+    version: AtomicU64,
+    gone: AtomicBool,
+    depends: Depends,
+    matcher: RwLock<Box<dyn Matcher<Destination>>>,
+}
+
+impl PartialEq for Exchange {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+impl Eq for Exchange {}
+impl std::hash::Hash for Exchange {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.id.hash(state);
+    }
+}
+
+/// What a declare asks for.
+pub struct ExchangeSpec {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its kind.
+    pub kind: &'static KindInfo,
+    /// Survives a restart.
+    pub durable: bool,
+    /// Goes with its last binding as a source.
+    pub auto_delete: bool,
+    /// Cannot be published to.
+    pub internal: bool,
+    /// The arguments.
+    pub arguments: FieldTable,
+    /// `alternate-exchange`, checked.
+    pub alternate: Option<Arc<str>>,
+}
+
+impl Exchange {
+    /// A new exchange without bindings.
+    pub fn new(id: u64, spec: ExchangeSpec) -> Arc<Self> {
+        let matcher = crate::exchange::matcher(spec.kind);
+        Arc::new(Self {
+            id,
+            name: spec.name,
+            kind: spec.kind,
+            durable: spec.durable,
+            auto_delete: spec.auto_delete,
+            internal: spec.internal,
+            arguments: spec.arguments,
+            alternate: spec.alternate,
+            version: AtomicU64::new(1),
+            gone: AtomicBool::new(false),
+            depends: matcher.depends(),
+            matcher: RwLock::new(matcher),
+        })
+    }
+
+    /// Changes whenever a cached route through this exchange may not hold any more.
+    #[inline]
+    pub fn version(&self) -> u64 {
+        self.version.load(Ordering::Acquire)
+    }
+
+    /// Cached routes through it are void.
+    pub fn invalidate(&self) {
+        self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Whether it was deleted.
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// It is deleted.
+    pub fn die(&self) {
+        self.gone.store(true, Ordering::Release);
+        self.invalidate();
+    }
+
+    /// What a route through it depends on.
+    #[inline]
+    pub fn depends(&self) -> Depends {
+        self.depends
+    }
+
+    /// Adds a binding; the topology has seen that it is new.
+    pub fn bind(&self, key: &[u8], arguments: &FieldTable, destination: Destination) {
+        let mut matcher = self.matcher.write();
+        matcher.bind(key, arguments, destination);
+        self.invalidate();
+    }
+
+    /// Removes a binding.
+    pub fn unbind(&self, key: &[u8], arguments: &FieldTable, destination: &Destination) {
+        let mut matcher = self.matcher.write();
+        matcher.unbind(key, arguments, destination);
+        self.invalidate();
+    }
+
+    /// The destinations of a message, and the version that they hold for: both under the matcher's lock, so that a route is
+    /// never remembered under a version that it does not know of.
+    pub fn route(&self, message: &Envelope<'_>, out: &mut Vec<Destination>) -> u64 {
+        let matcher = self.matcher.read();
+        matcher.route(message, out);
+        self.version()
+    }
+}

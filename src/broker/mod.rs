@@ -1,0 +1,257 @@
+//! The one object that every door talks to: vhosts, users, limits, alarms, the registry of connections.
+//!
+//! Nothing here waits: verbs return at once, effects of queues are performed by whoever caused them ([`Broker::perform`]), time
+//! passes through the timers' task, which the server starts.
+
+pub mod access;
+mod dead_letter;
+pub mod exchange;
+mod names;
+pub mod publish;
+mod registry;
+pub mod reply_to;
+pub mod timers;
+pub mod topology;
+pub mod transaction;
+pub mod vhost;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use amq_protocol::types::FieldTable;
+use parking_lot::{Mutex, RwLock};
+
+use self::exchange::{Exchange, ExchangeSpec};
+use self::names::Names;
+pub use self::registry::{Connection, Refusal};
+use self::registry::Registry;
+use self::reply_to::ReplyAddresses;
+use self::timers::Timers;
+use self::vhost::Vhost;
+use crate::auth::Users;
+use crate::queue::{Effects, Queue};
+use crate::store::Journal;
+
+/// What the broker is told at its start.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Open connections; `connection_max`.
+    pub connections_max: Option<usize>,
+    /// Open channels; `channel_max_per_node`.
+    pub channels_max: Option<usize>,
+    /// Vhosts; `vhost_max`.
+    pub vhosts_max: Option<usize>,
+    /// Queues in all; `cluster_queue_limit`.
+    pub queues_max: Option<usize>,
+    /// Exchanges of a vhost; `cluster_exchange_limit`.
+    pub exchanges_max: Option<usize>,
+}
+
+/// A resource alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Alarm {
+    /// `vm_memory_high_watermark` is passed.
+    Memory = 1,
+    /// `disk_free_limit` is passed.
+    Disk = 2,
+}
+
+/// The broker.
+pub struct Broker {
+    /// Its limits.
+    pub settings: Settings,
+    /// Who may do what.
+    pub users: Arc<Users>,
+    vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>>>,
+    journal: Arc<Journal>,
+    timers: Timers,
+    /// Addresses of direct reply-to.
+    pub reply_addresses: ReplyAddresses,
+    registry: Registry,
+    channels: AtomicUsize,
+    alarms: AtomicU8,
+    stopping: AtomicBool,
+    next_id: AtomicU64,
+    started: Instant,
+    started_ms: u64,
+}
+
+/// Fills with bytes that nobody can guess.
+pub fn random(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the system has randomness");
+}
+
+impl Broker {
+    /// A broker without vhosts.
+    pub fn new(settings: Settings, users: Arc<Users>) -> Arc<Self> {
+        let started_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        Arc::new(Self {
+            settings,
+            users,
+            vhosts: RwLock::default(),
+            journal: Arc::new(Journal::new()),
+            timers: Timers::default(),
+            reply_addresses: ReplyAddresses::default(),
+            registry: Registry::default(),
+            channels: AtomicUsize::new(0),
+            alarms: AtomicU8::new(0),
+            stopping: AtomicBool::new(false),
+            next_id: AtomicU64::new(1),
+            started: Instant::now(),
+            started_ms,
+        })
+    }
+
+    /// Milliseconds since the epoch; never goes back.
+    #[inline]
+    pub fn now(&self) -> u64 {
+        self.started_ms + self.started.elapsed().as_millis() as u64
+    }
+
+    /// An id that no queue, exchange or connection of this process has had.
+    pub fn next_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What confirms wait for.
+    pub fn journal(&self) -> &Journal {
+        &self.journal
+    }
+
+    /// Creates a vhost with its predeclared exchanges, or returns the one that is there.
+    pub fn add_vhost(&self, name: &str) -> Arc<Vhost> {
+        let mut vhosts = self.vhosts.write();
+        if let Some(vhost) = vhosts.get(name) {
+            return Arc::clone(vhost);
+        }
+        let spec = ExchangeSpec {
+            name: "".into(),
+            kind: crate::exchange::find("direct").expect("a kind of the table"),
+            durable: true,
+            auto_delete: false,
+            internal: false,
+            arguments: FieldTable::default(),
+            alternate: None,
+        };
+        let name: Arc<str> = name.into();
+        let vhost = Arc::new(Vhost {
+            name: Arc::clone(&name),
+            exchanges: Names::default(),
+            queues: Names::default(),
+            bindings: Mutex::default(),
+            alternates: AtomicUsize::new(0),
+            default: Exchange::new(self.next_id(), spec),
+        });
+        vhost.predeclare(self);
+        vhosts.insert(name, Arc::clone(&vhost));
+        vhost
+    }
+
+    /// The vhost of that name.
+    pub fn vhost(&self, name: &str) -> Option<Arc<Vhost>> {
+        self.vhosts.read().get(name).cloned()
+    }
+
+    /// Queues of all vhosts.
+    pub fn queue_count(&self) -> usize {
+        self.vhosts.read().values().map(|vhost| vhost.queue_count()).sum()
+    }
+
+    /// Does after a queue's lock what its verb asked for.
+    #[inline]
+    pub fn perform(&self, queue: &Arc<Queue>, mut effects: Effects) {
+        effects.wake();
+        if effects.is_more() {
+            self.perform_rest(queue, &effects);
+        }
+    }
+
+    #[cold]
+    fn perform_rest(&self, queue: &Arc<Queue>, effects: &Effects) {
+        if let Some(at) = effects.deadline {
+            self.timers.arm(queue, at);
+        }
+        if effects.unfinished {
+            self.timers.arm(queue, self.now());
+        }
+        if effects.dying {
+            dead_letter::drain(self, queue);
+        }
+        if effects.unused && let Some(vhost) = self.vhost(&queue.spec.vhost) {
+            self.delete_abandoned(&vhost, queue);
+        }
+    }
+
+    /// Deletes a queue that has lost its last consumer or user, if that is still so.
+    pub fn delete_abandoned(&self, vhost: &Vhost, queue: &Arc<Queue>) {
+        vhost.remove_abandoned(self, queue);
+    }
+
+    /// Raises or clears an alarm; connections that publish are blocked while any is raised.
+    pub fn set_alarm(&self, alarm: Alarm, raised: bool) {
+        let bit = alarm as u8;
+        let before = if raised {
+            self.alarms.fetch_or(bit, Ordering::AcqRel)
+        } else {
+            self.alarms.fetch_and(!bit, Ordering::AcqRel)
+        };
+        if (before & bit != 0) != raised {
+            self.registry.announce_alarm();
+        }
+    }
+
+    /// Whether publishers are to be blocked.
+    #[inline]
+    pub fn is_alarmed(&self) -> bool {
+        self.alarms.load(Ordering::Relaxed) != 0
+    }
+
+    /// Why publishers are blocked, in RabbitMQ's words.
+    pub fn alarm_reason(&self) -> &'static str {
+        match self.alarms.load(Ordering::Relaxed) {
+            2 => "low on disk",
+            3 => "low on disk & memory",
+            _ => "low on memory",
+        }
+    }
+
+    /// A channel opens, unless the node has as many as it may.
+    pub fn open_channel(&self) -> Result<(), usize> {
+        let open = self.channels.fetch_add(1, Ordering::AcqRel);
+        match self.settings.channels_max {
+            Some(most) if open >= most => {
+                self.channels.fetch_sub(1, Ordering::AcqRel);
+                Err(most)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Channels have closed.
+    pub fn close_channels(&self, count: usize) {
+        self.channels.fetch_sub(count, Ordering::AcqRel);
+    }
+
+    /// The registry of open connections.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Connections that are open or opening.
+    pub fn connections(&self) -> usize {
+        self.registry.len()
+    }
+
+    /// Whether the broker is going down.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Tells every connection to close with 320; they end on their own.
+    pub fn shut_down(&self) {
+        self.stopping.store(true, Ordering::Release);
+        self.registry.close_all();
+    }
+}

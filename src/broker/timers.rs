@@ -1,0 +1,105 @@
+//! Lets time pass for queues: expiring heads, unused queues, steps that were cut short. One heap, one task for all.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::Broker;
+use crate::queue::{Effects, Queue};
+
+struct Entry {
+    at: u64,
+    queue: Weak<Queue>,
+}
+
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        self.at == other.at
+    }
+}
+impl Eq for Entry {}
+impl PartialOrd for Entry {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl Ord for Entry {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.at.cmp(&other.at)
+    }
+}
+
+/// Deadlines of queues, each queue at most about once (its core asks only for something earlier than it has asked for).
+#[derive(Default)]
+pub struct Timers {
+    heap: Mutex<BinaryHeap<Reverse<Entry>>>,
+    earlier: Notify,
+}
+
+/// Longest sleep; a deadline far away is looked at again.
+const SLEEP_MAX: Duration = Duration::from_secs(3600);
+
+impl Timers {
+    /// Ticks the queue at `at` (milliseconds since the epoch).
+    pub fn arm(&self, queue: &Arc<Queue>, at: u64) {
+        let entry = Entry { at, queue: Arc::downgrade(queue) };
+        let mut heap = self.heap.lock();
+        let earlier = heap.peek().is_none_or(|Reverse(first)| at < first.at);
+        heap.push(Reverse(entry));
+        drop(heap);
+        if earlier {
+            self.earlier.notify_one();
+        }
+    }
+
+    fn due(&self, now: u64) -> Option<Weak<Queue>> {
+        let mut heap = self.heap.lock();
+        if heap.peek().is_some_and(|Reverse(first)| first.at <= now) {
+            return heap.pop().map(|Reverse(entry)| entry.queue);
+        }
+        None
+    }
+
+    fn next(&self) -> Option<u64> {
+        self.heap.lock().peek().map(|Reverse(first)| first.at)
+    }
+}
+
+/// Ticks queues as their time comes, until it is dropped. Started by the server.
+pub async fn run(broker: Arc<Broker>) {
+    loop {
+        let now = broker.now();
+        let mut steps = 0;
+        while let Some(queue) = broker.timers.due(now) {
+            if let Some(queue) = queue.upgrade() {
+                tick(&broker, &queue, now);
+            }
+            steps += 1;
+            if steps % 64 == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        let sleep = match broker.timers.next() {
+            Some(at) => Duration::from_millis(at.saturating_sub(broker.now())).min(SLEEP_MAX),
+            None => SLEEP_MAX,
+        };
+        tokio::select! {
+            () = tokio::time::sleep(sleep) => {}
+            () = broker.timers.earlier.notified() => {}
+        }
+    }
+}
+
+/// One tick of one queue.
+pub fn tick(broker: &Broker, queue: &Arc<Queue>, now: u64) {
+    let mut effects = Effects::default();
+    let expired = queue.lock().tick(now, &mut effects);
+    broker.perform(queue, effects);
+    if expired && let Some(vhost) = broker.vhost(&queue.spec.vhost) {
+        broker.delete_abandoned(&vhost, queue);
+    }
+}

@@ -1,0 +1,74 @@
+//! tx.commit: publishes and settles over any number of queues, all at once.
+//!
+//! The queues are locked in the order of their ids and stay locked until everything is done, so that nobody sees half a
+//! transaction; with the journal on disk the same section appends one group record. The only place where two queues are locked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Broker;
+use crate::message::Message;
+use crate::queue::{Effects, Outcome, Queue, STEPS_MAX};
+use crate::store::Receipt;
+
+/// What a transaction does to one queue.
+#[derive(Default)]
+struct Part {
+    publishes: Vec<Message>,
+    settles: Vec<(u64, Outcome)>,
+}
+
+/// A transaction being put together for its commit.
+#[derive(Default)]
+pub struct Transaction {
+    parts: BTreeMap<u64, (Arc<Queue>, Part)>,
+}
+
+impl Transaction {
+    fn part(&mut self, queue: &Arc<Queue>) -> &mut Part {
+        &mut self.parts.entry(queue.spec.id).or_insert_with(|| (Arc::clone(queue), Part::default())).1
+    }
+
+    /// A message for a queue that it was routed to.
+    pub fn publish(&mut self, queue: &Arc<Queue>, message: Message) {
+        self.part(queue).publishes.push(message);
+    }
+
+    /// A settle.
+    pub fn settle(&mut self, queue: &Arc<Queue>, sequence: u64, outcome: Outcome) {
+        self.part(queue).settles.push((sequence, outcome));
+    }
+
+    /// Does all of it. Deleted queues are passed over, as for a plain publish and ack.
+    pub fn commit(self, broker: &Broker, now: u64) -> Receipt {
+        let parts: Vec<(Arc<Queue>, Part)> = self.parts.into_values().collect();
+        let mut locks: Vec<_> = parts.iter().map(|(queue, _)| queue.lock()).collect();
+        let mut receipt = Receipt::NOTHING;
+        let mut effects: Vec<Vec<Effects>> = Vec::with_capacity(parts.len());
+        for ((_, part), locked) in parts.iter().zip(&mut locks) {
+            let mut own = Vec::new();
+            let mut one = Effects::default();
+            let persistent = part.publishes.iter().any(Message::is_persistent);
+            if !part.publishes.is_empty()
+                && let Ok(placed) = locked.publish(part.publishes.iter().cloned(), persistent, now, &mut one)
+            {
+                receipt = receipt.max(placed);
+            }
+            own.push(one);
+            for run in part.settles.chunk_by(|a, b| a.1 == b.1).flat_map(|run| run.chunks(STEPS_MAX)) {
+                let mut one = Effects::default();
+                let sequences: Vec<u64> = run.iter().map(|(sequence, _)| *sequence).collect();
+                locked.settle(&sequences, run[0].1, now, &mut one);
+                own.push(one);
+            }
+            effects.push(own);
+        }
+        drop(locks);
+        for ((queue, _), own) in parts.iter().zip(effects) {
+            for one in own {
+                broker.perform(queue, one);
+            }
+        }
+        receipt
+    }
+}

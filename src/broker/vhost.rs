@@ -1,0 +1,110 @@
+//! A virtual host: its names, and the routing of a message through them. Declaring and deleting is in topology.rs.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::exchange::{Destination, Exchange};
+use super::names::Names;
+use super::reply_to::ReplyAddresses;
+use super::topology::Bindings;
+use crate::exchange::route::{Graph, Scratch, route};
+use crate::exchange::{Envelope, Target};
+use crate::queue::Queue;
+use crate::wire::properties::Properties;
+
+/// One virtual host.
+pub struct Vhost {
+    /// Its name.
+    pub name: Arc<str>,
+    pub(super) exchanges: Names<Exchange>,
+    pub(super) queues: Names<Queue>,
+    /// Serialises every change of the topology. Taken before any queue's lock.
+    pub(super) bindings: Mutex<Bindings>,
+    /// Exchanges that name an alternate exchange.
+    pub(super) alternates: AtomicUsize,
+    /// The default exchange, which every queue is bound to by its name.
+    pub default: Arc<Exchange>,
+}
+
+impl Vhost {
+    /// The exchange of that name.
+    pub fn exchange(&self, name: &str) -> Option<Arc<Exchange>> {
+        self.exchanges.get(name)
+    }
+
+    /// The queue of that name.
+    pub fn queue(&self, name: &str) -> Option<Arc<Queue>> {
+        self.queues.get(name)
+    }
+
+    /// All queues, in no order.
+    pub fn all_queues(&self) -> Vec<Arc<Queue>> {
+        self.queues.all()
+    }
+
+    /// How many queues there are.
+    pub fn queue_count(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Whether `name` is an address of direct reply-to.
+    pub fn is_reply_address(name: &[u8]) -> bool {
+        name.starts_with(ReplyAddresses::PREFIX.as_bytes())
+    }
+}
+
+/// A vhost's exchanges as a graph to route through; notes each exchange that a route asks, with its version at that moment.
+pub struct Walk {
+    vhost: Arc<Vhost>,
+    asked: RefCell<SmallVec<[(Arc<Exchange>, u64); 2]>>,
+    scratch: Scratch<Self>,
+}
+
+impl Walk {
+    /// A walk through `vhost`; allocates nothing yet.
+    pub fn new(vhost: Arc<Vhost>) -> Self {
+        Self { vhost, asked: RefCell::default(), scratch: Scratch::default() }
+    }
+
+    /// The vhost.
+    pub fn vhost(&self) -> &Arc<Vhost> {
+        &self.vhost
+    }
+
+    /// The queues that a message published to `start` goes to, each once, in `queues`.
+    pub fn route(&mut self, start: &Arc<Exchange>, keys: &[&[u8]], properties: Properties<'_>, queues: &mut Vec<Arc<Queue>>) {
+        self.asked.borrow_mut().clear();
+        let mut scratch = std::mem::take(&mut self.scratch);
+        route(self, start, keys, properties, &mut scratch, queues);
+        self.scratch = scratch;
+    }
+
+    /// The exchanges that the last route asked, with the version that each had then.
+    pub fn asked(&self) -> SmallVec<[(Arc<Exchange>, u64); 2]> {
+        self.asked.borrow().clone()
+    }
+}
+
+impl Graph for Walk {
+    type Queue = Arc<Queue>;
+    type Exchange = Arc<Exchange>;
+
+    fn targets(&self, exchange: &Arc<Exchange>, message: &Envelope<'_>, out: &mut Vec<Destination>) {
+        let version = if exchange.id == self.vhost.default.id {
+            let queue = std::str::from_utf8(message.routing_key).ok().and_then(|name| self.vhost.queues.get(name));
+            out.extend(queue.map(Target::Queue));
+            exchange.version()
+        } else {
+            exchange.route(message, out)
+        };
+        self.asked.borrow_mut().push((Arc::clone(exchange), version));
+    }
+
+    fn alternate(&self, exchange: &Arc<Exchange>) -> Option<Arc<Exchange>> {
+        exchange.alternate.as_ref().and_then(|name| self.vhost.exchanges.get(name))
+    }
+}

@@ -1,0 +1,220 @@
+//! basic.qos, consume, cancel: who gets what, how much at a time.
+
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, basic};
+
+use super::Channel;
+use crate::auth::Verb;
+use crate::broker::reply_to::ReplyAddresses;
+use crate::broker::topology::generated_name;
+use crate::connection::consumers::Consumer;
+use crate::connection::context::Context;
+use crate::connection::output::Output;
+use crate::queue::mailbox::Delivery;
+use crate::queue::{ConsumerSpec, Effects, arguments};
+use crate::wire::method::DeliverPrefix;
+use crate::wire::reply::Reply;
+
+impl Channel {
+    /// basic.qos: per consumer for those started later; global for all consumers of the channel, at once.
+    pub(super) fn qos(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        qos: &basic::Qos,
+        prefetch_size: u32,
+    ) -> Result<(), Reply> {
+        if prefetch_size != 0 {
+            return Err(Reply::prefetch_size(prefetch_size));
+        }
+        let limit = if qos.global {
+            u32::from(qos.prefetch_count)
+        } else {
+            self.prefetch = u32::from(qos.prefetch_count);
+            0
+        };
+        let limited = self.credit.as_ref().is_some_and(|credit| credit.is_limited());
+        if limit != 0 || limited {
+            for unacked in self.unacked.each_mut() {
+                unacked.counted = limit != 0 && unacked.consumer != 0;
+            }
+            let outstanding = self.unacked.each_mut().filter(|unacked| unacked.counted).count() as u32;
+            self.credit().set_limit(limit, outstanding);
+            cx.freed.push(self.number);
+        }
+        self.send(out, &AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})));
+        Ok(())
+    }
+
+    pub(super) fn consume(&mut self, cx: &mut Context, out: &mut Output, consume: &basic::Consume) -> Result<(), Reply> {
+        let given = consume.consumer_tag.as_str();
+        if consume.queue.as_str() == ReplyAddresses::QUEUE {
+            return self.consume_replies(cx, out, consume);
+        }
+        let name = self.queue_name(consume.queue.as_str())?;
+        if !given.is_empty() && self.has_consumer(cx, given) {
+            return Err(Reply::consumer_tag_reused(given));
+        }
+        if let Some(most) = cx.settings.consumers_per_channel_max
+            && self.consumers >= most
+        {
+            return Err(Reply::consumer_limit(u64::from(most)));
+        }
+        cx.access.queue(Verb::Read, &name)?;
+        let queue = cx.vhost.usable_queue(&name, cx.id)?;
+        let parsed = arguments::parse_consumer(&queue.resource(), &consume.arguments)?;
+        let tag: Arc<str> = if given.is_empty() { generated_name("amq.ctag-").into() } else { given.into() };
+        let id = cx.consumers.next_id();
+        let spec = ConsumerSpec {
+            mailbox: Arc::clone(&cx.mailbox),
+            id,
+            no_ack: consume.no_ack,
+            exclusive: consume.exclusive,
+            priority: parsed.priority,
+            prefetch: self.prefetch,
+            channel: Arc::clone(self.credit()),
+        };
+        let number = {
+            let mut locked = queue.lock();
+            if locked.is_gone() {
+                return Err(Reply::not_found_queue(&name, &cx.vhost.name));
+            }
+            locked.consume(spec).map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?
+        };
+        cx.consumers.add(Consumer {
+            id,
+            channel: self.number,
+            prefix: DeliverPrefix::new(self.number, tag.as_bytes()),
+            tag: Arc::clone(&tag),
+            queue: cx.queues.acquire(&queue),
+            number,
+            no_ack: consume.no_ack,
+        });
+        self.consumers += 1;
+        self.consume_ok(out, consume.nowait, &tag);
+        let mut effects = Effects::default();
+        queue.lock().resume(std::iter::empty(), cx.now, &mut effects);
+        cx.broker.perform(&queue, effects);
+        Ok(())
+    }
+
+    pub(super) fn consume_ok(&self, out: &mut Output, nowait: bool, tag: &str) {
+        if !nowait {
+            let ok = basic::ConsumeOk { consumer_tag: tag.into() };
+            self.send(out, &AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(ok)));
+        }
+    }
+
+    pub(super) fn has_consumer(&self, cx: &Context, tag: &str) -> bool {
+        cx.consumers.by_tag(self.number, tag).is_some() || self.reply.as_ref().is_some_and(|reply| &*reply.tag == tag)
+    }
+
+    /// basic.cancel: the consumer goes, what is on its way to it arrives, then cancel-ok. An unknown tag is a success.
+    pub(super) fn cancel(&mut self, cx: &mut Context, out: &mut Output, cancel: &basic::Cancel) -> Result<(), Reply> {
+        let tag = cancel.consumer_tag.as_str();
+        if let Some(id) = cx.consumers.by_tag(self.number, tag).map(|consumer| consumer.id) {
+            self.stop(cx, id);
+            self.deliver_rest(cx, out, id);
+            self.forget(cx, id);
+        } else if self.reply.as_ref().is_some_and(|reply| &*reply.tag == tag) {
+            self.cancel_replies(cx);
+        }
+        if !cancel.nowait {
+            let ok = basic::CancelOk { consumer_tag: tag.into() };
+            self.send(out, &AMQPClass::Basic(basic::AMQPMethod::CancelOk(ok)));
+        }
+        Ok(())
+    }
+
+    /// Takes the consumer off its queue and everything that is on its way to it out of the mailbox.
+    fn stop(&mut self, cx: &mut Context, id: u32) {
+        let Some(consumer) = cx.consumers.get(id) else { return };
+        let queue = Arc::clone(cx.queues.get(consumer.queue));
+        let mut effects = Effects::default();
+        queue.lock().cancel(consumer.number, cx.now, &mut effects);
+        let drained = cx.mailbox.drain_deliveries();
+        cx.pull(drained.deliveries, drained.waiting);
+        cx.broker.perform(&queue, effects);
+    }
+
+    fn forget(&mut self, cx: &mut Context, id: u32) {
+        if let Some(consumer) = cx.consumers.remove(id) {
+            self.consumers -= 1;
+            cx.queues.release(consumer.queue, 1);
+        }
+    }
+
+    /// Encodes what the backlog still has for a consumer that is being cancelled.
+    fn deliver_rest(&mut self, cx: &mut Context, out: &mut Output, id: u32) {
+        let (own, others): (Vec<Delivery>, Vec<Delivery>) = cx.backlog.drain(..).partition(|delivery| delivery.consumer == id);
+        cx.backlog = others.into();
+        for delivery in own {
+            self.deliver(cx, out, delivery);
+        }
+        // No-ack deliveries just made are settled before their consumer's record goes.
+        cx.flush_settles();
+    }
+
+    /// The queue of a consumer is gone: tell the client, if it asked for that.
+    pub(crate) fn consumer_cancelled(&mut self, cx: &mut Context, out: &mut Output, id: u32) {
+        let Some(tag) = cx.consumers.get(id).map(|consumer| Arc::clone(&consumer.tag)) else { return };
+        self.deliver_rest(cx, out, id);
+        self.forget(cx, id);
+        if cx.capabilities.consumer_cancel_notify {
+            self.notify_cancelled(out, &tag);
+        }
+    }
+
+    fn notify_cancelled(&self, out: &mut Output, tag: &str) {
+        let cancel = basic::Cancel { consumer_tag: tag.into(), nowait: true };
+        self.send(out, &AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel)));
+    }
+
+    /// A consumer has held a delivery for too long: it is cancelled and what it holds goes back.
+    pub(crate) fn consumer_timed_out(&mut self, cx: &mut Context, out: &mut Output, id: u32) {
+        let Some(tag) = cx.consumers.get(id).map(|consumer| Arc::clone(&consumer.tag)) else { return };
+        cx.flush(out);
+        self.stop(cx, id);
+        self.unsend(cx, |delivery| delivery.consumer == id);
+        let held = self.unacked.take_consumer(id);
+        self.requeue(cx, out, held);
+        cx.flush_settles();
+        self.forget(cx, id);
+        self.notify_cancelled(out, &tag);
+    }
+
+    /// The channel ends: all its consumers go, and what is on its way to them goes back as if it had not been taken.
+    pub(super) fn cancel_all(&mut self, cx: &mut Context) {
+        let ids: Vec<u32> = cx.consumers.of_channel(self.number).map(|consumer| consumer.id).collect();
+        if ids.is_empty() {
+            return;
+        }
+        for id in &ids {
+            self.stop(cx, *id);
+        }
+        self.unsend(cx, |delivery| ids.contains(&delivery.consumer));
+        for id in ids {
+            self.forget(cx, id);
+        }
+    }
+
+    /// Gives deliveries in the backlog back to their queues.
+    fn unsend(&mut self, cx: &mut Context, which: impl Fn(&Delivery) -> bool) {
+        let (own, others): (Vec<Delivery>, Vec<Delivery>) = cx.backlog.drain(..).partition(which);
+        cx.backlog = others.into();
+        let mut own = own.into_iter().peekable();
+        while let Some(first) = own.peek() {
+            let id = first.consumer;
+            let Some(consumer) = cx.consumers.get(id) else {
+                own.next();
+                continue;
+            };
+            let queue = Arc::clone(cx.queues.get(consumer.queue));
+            let mut effects = Effects::default();
+            let run = std::iter::from_fn(|| own.next_if(|delivery| delivery.consumer == id));
+            queue.lock().unsend(run, cx.now, &mut effects);
+            cx.broker.perform(&queue, effects);
+        }
+    }
+}

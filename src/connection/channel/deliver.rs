@@ -1,0 +1,37 @@
+//! From a mailbox's entry to frames: the hot way out.
+
+use super::{Channel, Unacked};
+use crate::connection::context::Context;
+use crate::connection::output::Output;
+use crate::message::Message;
+use crate::queue::Outcome;
+use crate::queue::mailbox::Delivery;
+use crate::wire::method;
+
+impl Channel {
+    /// Encodes one delivery to a consumer of this channel.
+    #[inline]
+    pub(crate) fn deliver(&mut self, cx: &mut Context, out: &mut Output, delivery: Delivery) {
+        let Some(consumer) = cx.consumers.get(delivery.consumer) else { return };
+        let tag = self.next_tag();
+        let message = &delivery.message;
+        method::write_deliver(out.bytes(), &consumer.prefix, tag, delivery.redelivered, message.names());
+        out.content(self.number, message, cx.tuned.frame_max);
+        let queue = consumer.queue;
+        cx.queues.add_use(queue);
+        if consumer.no_ack {
+            cx.settle(queue, delivery.sequence, Outcome::Ack, out);
+        } else {
+            let unacked = Unacked::new(tag, queue, delivery.sequence, delivery.consumer, delivery.counted, cx.now);
+            self.unacked.push(unacked);
+        }
+    }
+
+    /// Encodes a direct reply.
+    pub(crate) fn deliver_reply(&mut self, cx: &Context, out: &mut Output, message: &Message) {
+        let tag = self.next_tag();
+        let Some(reply) = &self.reply else { return };
+        method::write_deliver(out.bytes(), &reply.prefix, tag, false, message.names());
+        out.content(self.number, message, cx.tuned.frame_max);
+    }
+}

@@ -1,0 +1,69 @@
+//! The consumers of one connection, by the number that deliveries carry.
+
+use std::sync::Arc;
+
+use crate::wire::method::DeliverPrefix;
+
+/// One consumer.
+pub struct Consumer {
+    /// Never reused in the connection.
+    pub id: u32,
+    /// Number of its channel.
+    pub channel: u16,
+    /// Its tag.
+    pub tag: Arc<str>,
+    /// Everything of basic.deliver that is the same for each of its deliveries.
+    pub prefix: DeliverPrefix,
+    /// The connection's number of its queue.
+    pub queue: u32,
+    /// The queue's number for it.
+    pub number: u32,
+    /// Deliveries count as settled once they are encoded.
+    pub no_ack: bool,
+}
+
+/// All of them, in the order of their ids.
+#[derive(Default)]
+pub struct Consumers {
+    all: Vec<Consumer>,
+    last_id: u32,
+}
+
+impl Consumers {
+    /// An id for a new consumer.
+    pub fn next_id(&mut self) -> u32 {
+        self.last_id += 1;
+        self.last_id
+    }
+
+    /// Adds one, whose id is the latest.
+    pub fn add(&mut self, consumer: Consumer) {
+        debug_assert!(self.all.last().is_none_or(|last| last.id < consumer.id));
+        self.all.push(consumer);
+    }
+
+    /// The consumer of that id.
+    #[inline]
+    pub fn get(&self, id: u32) -> Option<&Consumer> {
+        match self.all.as_slice() {
+            [only] if only.id == id => Some(only),
+            all => all.binary_search_by_key(&id, |consumer| consumer.id).ok().map(|index| &all[index]),
+        }
+    }
+
+    /// Removes one.
+    pub fn remove(&mut self, id: u32) -> Option<Consumer> {
+        let index = self.all.binary_search_by_key(&id, |consumer| consumer.id).ok()?;
+        Some(self.all.remove(index))
+    }
+
+    /// Those of a channel.
+    pub fn of_channel(&self, channel: u16) -> impl Iterator<Item = &Consumer> {
+        self.all.iter().filter(move |consumer| consumer.channel == channel)
+    }
+
+    /// The consumer of that tag on a channel.
+    pub fn by_tag(&self, channel: u16, tag: &str) -> Option<&Consumer> {
+        self.of_channel(channel).find(|consumer| &*consumer.tag == tag)
+    }
+}

@@ -1,0 +1,132 @@
+//! What all channels of an open connection share: who and where it is, and the work of a round that is done in batches.
+//!
+//! Order within a connection: publishes and settles of a round are collected and applied queue by queue. Whatever could see the
+//! difference flushes first: every method but publish and settle ([`Context::flush`]), a publish to a queue with settles
+//! waiting, a settle of a queue with publishes waiting.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::Settings;
+use super::channel::confirm::Confirms;
+use super::consumers::Consumers;
+use super::handshake::{Capabilities, Tuned};
+use super::output::Output;
+use super::queues::{Queues, Settles};
+use crate::broker::Broker;
+use crate::broker::access::Access;
+use crate::broker::publish::{Publisher, Unroutable};
+use crate::broker::vhost::Vhost;
+use crate::queue::mailbox::{Delivery, Mailbox};
+use crate::queue::{Effects, Outcome, Queue};
+use crate::wire::method;
+
+/// See the module. Owned by the session; nobody else sees it.
+pub struct Context {
+    pub(super) broker: Arc<Broker>,
+    pub(super) settings: Arc<Settings>,
+    /// The connection's id, which its exclusive queues name as their owner.
+    pub(super) id: u64,
+    pub(super) mailbox: Arc<Mailbox>,
+    pub(super) vhost: Arc<Vhost>,
+    pub(super) access: Access,
+    /// `Access::version` under which the publisher's routes were permitted.
+    pub(super) permitted: u64,
+    pub(super) tuned: Tuned,
+    pub(super) capabilities: Capabilities,
+    pub(super) publisher: Publisher,
+    pub(super) confirms: Confirms,
+    pub(super) queues: Queues,
+    pub(super) settles: Settles,
+    pub(super) consumers: Consumers,
+    /// Deliveries taken from the mailbox and not encoded yet.
+    pub(super) backlog: VecDeque<Delivery>,
+    /// Queues that go with the connection.
+    pub(super) exclusive: Vec<Arc<Queue>>,
+    /// Numbers of channels with a shared prefetch limit that has room again.
+    pub(super) freed: Vec<u16>,
+    /// Wake-ups of other connections, done at the end of the round.
+    pub(super) wakers: Effects,
+    /// Time of this round.
+    pub(super) now: u64,
+    /// Something was published since the alarms were last looked at.
+    pub(super) published: bool,
+    /// Bytes of bodies that have not come whole.
+    pub(super) half_sent: usize,
+}
+
+impl Context {
+    /// Applies everything collected so far.
+    pub(super) fn flush(&mut self, out: &mut Output) {
+        self.flush_publishes(out);
+        self.flush_settles();
+    }
+
+    pub(super) fn flush_publishes(&mut self, out: &mut Output) {
+        if self.publisher.is_empty() && !self.confirms.has_unnoted() {
+            return;
+        }
+        let mut unroutable: Vec<Unroutable> = Vec::new();
+        let receipt = self.publisher.flush(&self.broker, self.now, &mut self.wakers, &mut unroutable);
+        for Unroutable { channel, message } in unroutable {
+            method::write_return(out.bytes(), channel, NO_ROUTE, "NO_ROUTE", message.names());
+            out.content(channel, &message, self.tuned.frame_max);
+        }
+        self.confirms.note(receipt);
+    }
+
+    pub(super) fn flush_settles(&mut self) {
+        if !self.settles.is_empty() {
+            let broker = &self.broker;
+            self.settles.apply(&mut self.queues, self.now, &mut self.wakers, |queue, effects| {
+                broker.perform(queue, effects);
+            });
+        }
+        while let Some(channel) = self.freed.pop() {
+            self.resume_channel(channel);
+        }
+    }
+
+    /// One delivery is settled: `queue` loses a use with it.
+    #[inline]
+    pub(super) fn settle(&mut self, queue: u32, sequence: u64, outcome: Outcome, out: &mut Output) {
+        if self.settles.extend_last(queue, sequence, outcome) {
+            return;
+        }
+        if !self.publisher.is_empty() && self.publisher.has_pending_for(self.queues.get(queue)) {
+            self.flush_publishes(out);
+        }
+        self.settles.begin(queue, sequence, outcome);
+    }
+
+    /// The consumers of a channel may have more: its shared limit has room.
+    fn resume_channel(&mut self, channel: u16) {
+        for consumer in self.consumers.of_channel(channel) {
+            let mut effects = Effects::default();
+            let queue = self.queues.get(consumer.queue);
+            queue.lock().resume(std::iter::once(consumer.number), self.now, &mut effects);
+            self.broker.perform(queue, effects);
+        }
+    }
+
+    /// Moves the mailbox's deliveries into the backlog and serves the queues that waited for that.
+    pub(super) fn pull(&mut self, deliveries: Vec<Delivery>, waiting: Vec<(Arc<Queue>, u32)>) {
+        if self.backlog.is_empty() {
+            super::buffers::give_deliveries(Vec::from(std::mem::take(&mut self.backlog)));
+            self.backlog = VecDeque::from(deliveries);
+        } else {
+            let mut deliveries = deliveries;
+            self.backlog.extend(deliveries.drain(..));
+            super::buffers::give_deliveries(deliveries);
+        }
+        for (queue, consumer) in waiting {
+            let mut effects = Effects::default();
+            queue.lock().resume(std::iter::once(consumer), self.now, &mut effects);
+            self.wakers.take_wakers(&mut effects);
+            self.broker.perform(&queue, effects);
+        }
+    }
+}
+
+/// Reply code of basic.return.
+pub const NO_ROUTE: u16 = 312;

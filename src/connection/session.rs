@@ -1,0 +1,833 @@
+//! An open connection without its socket: frames in, bytes out.
+//!
+//! ```text
+//! Header -> Handshake -> Open -> Closing (our close is out) -> Ended
+//!                   \------\---------------------------------> Ended
+//! ```
+//!
+//! The connection's task feeds bytes ([`Session::handle`]), hands over the mailbox ([`Session::drain`]), ends each round
+//! ([`Session::finish_round`]) and writes what is in [`Session::output`]. Time comes in as a value. Everything a peer may send has
+//! an answer here; nothing here waits.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use amq_protocol::protocol::{AMQPClass, channel as channel_class, connection};
+
+use super::Settings;
+use super::channel::publish::Content;
+use super::channel::{Channel, confirm::Confirms};
+use super::consumers::Consumers;
+use super::context::Context;
+use super::handshake::{Capabilities, Handshake, Step, Tuned};
+use super::output::{CAP_BYTES, HIGH_WATER_BYTES, Output};
+use super::queues::{Queues, Settles};
+use crate::auth::User;
+use crate::broker::access::Access;
+use crate::broker::publish::Publisher;
+use crate::broker::{Broker, Connection, Refusal};
+use crate::queue::mailbox::{Control, Drained, Mailbox};
+use crate::queue::{Effects, Outcome};
+use crate::wire::frame::{self, Cut, Frame};
+use crate::wire::reply::{Reply, Scope};
+use crate::wire::{content, method};
+
+/// The protocol header of AMQP 0-9-1.
+pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\0\0\x09\x01";
+/// Time that a peer has to answer our close, and for which a failed handshake stays open in silence, as in RabbitMQ.
+const PAUSE_MS: u64 = 3000;
+/// Time that a client has to answer an ordinary close, or to close its socket after its own.
+const CLOSE_MS: u64 = 30_000;
+/// A body frame of which at least this much is missing is read straight into its message.
+const DIRECT_BYTES: usize = 8 * 1024;
+
+enum State {
+    Header,
+    Handshake(Box<Handshake>),
+    Open(Box<Open>),
+    /// Our connection.close is out: everything but close and close-ok is ignored.
+    Closing,
+    Ended,
+}
+
+/// An open connection's channels, and what they share.
+struct Open {
+    cx: Context,
+    /// In order of their numbers.
+    channels: Vec<Channel>,
+    /// Index of the channel used last.
+    last: usize,
+    /// A body frame that is being read straight into its message: its channel, and the bytes that it lacks.
+    direct: Option<(u16, usize)>,
+    /// Payload bytes of that frame.
+    direct_size: usize,
+}
+
+/// See the module.
+pub struct Session {
+    broker: Arc<Broker>,
+    settings: Arc<Settings>,
+    /// The connection's id.
+    pub id: u64,
+    /// Its mailbox.
+    pub mailbox: Arc<Mailbox>,
+    peer: SocketAddr,
+    /// What is to be sent.
+    pub output: Output,
+    state: State,
+    now: u64,
+    blocked: bool,
+    /// The task drops the connection at this time.
+    ends_at: Option<u64>,
+}
+
+impl Session {
+    /// A connection that has just been accepted.
+    pub fn new(broker: Arc<Broker>, settings: Arc<Settings>, peer: SocketAddr, now: u64) -> Self {
+        let id = broker.next_id();
+        let ends_at = Some(now + settings.handshake_timeout_ms);
+        Self {
+            broker,
+            settings,
+            id,
+            mailbox: Arc::default(),
+            peer,
+            output: Output::default(),
+            state: State::Header,
+            now,
+            blocked: false,
+            ends_at,
+        }
+    }
+
+    /// The time of the round that begins.
+    pub fn begin_round(&mut self, now: u64) {
+        self.now = now;
+        if let State::Open(open) = &mut self.state {
+            let cx = &mut open.cx;
+            cx.now = now;
+            let version = cx.access.version();
+            if version != cx.permitted {
+                cx.permitted = version;
+                cx.publisher.forget();
+            }
+        }
+    }
+
+    /// Seconds between heartbeats, once the connection is open.
+    pub fn heartbeat_s(&self) -> Option<u16> {
+        match &self.state {
+            State::Open(open) => Some(open.cx.tuned.heartbeat_s),
+            _ => None,
+        }
+    }
+
+    /// Whether the peer's bytes may be read now: not while it is blocked, nor while it does not take what it asked for.
+    pub fn wants_bytes(&self) -> bool {
+        !self.blocked && self.output.len() < CAP_BYTES && !self.has_ended()
+    }
+
+    /// Whether publishes of this connection wait for an alarm to clear.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// Whether deliveries may be encoded now.
+    pub fn wants_deliveries(&self) -> bool {
+        self.output.len() < HIGH_WATER_BYTES
+    }
+
+    /// Whether deliveries are left that there was no room for.
+    pub fn has_backlog(&self) -> bool {
+        matches!(&self.state, State::Open(open) if !open.cx.backlog.is_empty())
+    }
+
+    /// Whether everything is over but for what is left in the output.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.state, State::Ended)
+    }
+
+    /// The time at which the connection is dropped: a handshake that takes too long, a close that is not answered.
+    pub fn ends_at(&self) -> Option<u64> {
+        self.ends_at
+    }
+
+    /// Nothing more is waited for.
+    pub fn drop_now(&mut self, now: u64) {
+        self.state = State::Ended;
+        self.output = Output::default();
+        self.ends_at = Some(now);
+    }
+
+    /// Handles what has come; returns how many bytes are done with. What is left is an incomplete frame, or all that follows a
+    /// frame after which nothing is wanted for now ([`wants_bytes`](Self::wants_bytes)).
+    pub fn handle(&mut self, bytes: &[u8]) -> usize {
+        let mut used = 0;
+        if let State::Open(open) = &mut self.state {
+            open.cx.publisher.expect(bytes.len());
+        }
+        while used < bytes.len() && self.wants_bytes() {
+            match self.step(&bytes[used..]) {
+                Ok(0) => break,
+                Ok(some) => used += some,
+                Err(reply) => {
+                    self.fail(reply);
+                    used = bytes.len();
+                }
+            }
+        }
+        used
+    }
+
+    /// Bytes of a large body that can be read straight into its message now.
+    pub fn direct(&mut self) -> Option<(&mut Vec<u8>, usize)> {
+        let State::Open(open) = &mut self.state else { return None };
+        let (number, missing) = open.direct.filter(|(_, missing)| *missing > 0)?;
+        let index = open.index(number)?;
+        open.channels[index].content.body().map(|(body, _)| (body, missing))
+    }
+
+    /// `count` bytes have been read where [`direct`](Self::direct) said.
+    pub fn direct_read(&mut self, count: usize) {
+        let State::Open(open) = &mut self.state else { return };
+        if let Some((_, missing)) = &mut open.direct {
+            *missing -= count;
+        }
+        // The end octet is still to come: only with it the frame is whole.
+    }
+
+    fn step(&mut self, bytes: &[u8]) -> Result<usize, Reply> {
+        match &mut self.state {
+            State::Header => Ok(self.protocol_header(bytes)),
+            State::Handshake(handshake) => {
+                let frame_max = handshake.frame_max();
+                let Some((frame, used)) = whole(bytes, frame_max)? else { return Ok(0) };
+                self.handshake(&frame);
+                Ok(used)
+            }
+            State::Open(open) => open.step(bytes, &mut self.output).or_else(|fault| match fault {
+                Fault::Reply(reply) => Err(reply),
+                Fault::Closed => {
+                    self.closed_by_client();
+                    Ok(bytes.len())
+                }
+            }),
+            State::Closing => {
+                let Some((frame, used)) = whole(bytes, self.settings.frame_max)? else { return Ok(0) };
+                match method::id(frame.payload) {
+                    Some(method::CONNECTION_CLOSE_OK) if frame.kind == frame::METHOD => self.state = State::Ended,
+                    Some(method::CONNECTION_CLOSE) if frame.kind == frame::METHOD => self.send_close_ok(),
+                    _ => {}
+                }
+                Ok(used)
+            }
+            State::Ended => Ok(bytes.len()),
+        }
+    }
+
+    fn protocol_header(&mut self, bytes: &[u8]) -> usize {
+        let Some(header) = bytes.first_chunk::<8>() else {
+            // Not even the name: no need to wait for eight bytes of something else.
+            if PROTOCOL_HEADER.starts_with(&bytes[..bytes.len().min(4)]) {
+                return 0;
+            }
+            return self.refuse_protocol(bytes.len());
+        };
+        // 0-9-1, or the 0-9 that RabbitMQ also takes for it.
+        if *header != PROTOCOL_HEADER && *header != *b"AMQP\x01\x01\0\x09" {
+            return self.refuse_protocol(bytes.len());
+        }
+        let handshake = Handshake::start(&self.settings, self.output.bytes());
+        self.state = State::Handshake(Box::new(handshake));
+        header.len()
+    }
+
+    fn refuse_protocol(&mut self, used: usize) -> usize {
+        self.output.bytes().extend_from_slice(&PROTOCOL_HEADER);
+        self.state = State::Ended;
+        self.ends_at = Some(self.now);
+        used
+    }
+
+    fn handshake(&mut self, frame: &Frame<'_>) {
+        let State::Handshake(handshake) = &mut self.state else { return };
+        let step = match frame.kind {
+            frame::HEARTBEAT if frame.channel == 0 => Step::Next,
+            frame::METHOD if frame.channel == 0 => {
+                handshake.method(&self.broker, &self.settings, self.peer, frame.payload, self.output.bytes())
+            }
+            _ => Step::Refuse(Reply::unexpected_frame(frame.kind, frame.payload)),
+        };
+        match step {
+            Step::Next => {}
+            Step::Open { vhost, user, tuned } => {
+                let (capabilities, name) = (handshake.capabilities, handshake.name.take());
+                match self.open(&vhost, &user, tuned, capabilities) {
+                    Ok(open) => {
+                        let name = name.as_deref().unwrap_or("");
+                        let user = &user.name;
+                        tracing::info!(connection = self.id, peer = %self.peer, %user, vhost, name, "connection opened");
+                        let ok = connection::AMQPMethod::OpenOk(connection::OpenOk {});
+                        method::write(self.output.bytes(), 0, &AMQPClass::Connection(ok));
+                        self.state = State::Open(Box::new(open));
+                        self.ends_at = None;
+                        if self.broker.is_stopping() {
+                            self.close(Reply::shutdown(), CLOSE_MS);
+                        }
+                    }
+                    Err(reply) => self.close(reply.at_id(method::CONNECTION_OPEN), CLOSE_MS),
+                }
+            }
+            Step::Drop(reply) => {
+                tracing::warn!(connection = self.id, peer = %self.peer, "handshake failed: {reply}");
+                self.pause();
+            }
+            Step::Refuse(reply) => self.close(reply, PAUSE_MS),
+            Step::Closed => self.closed_by_client(),
+        }
+    }
+
+    fn open(&self, vhost: &str, user: &Arc<User>, tuned: Tuned, capabilities: Capabilities) -> Result<Open, Reply> {
+        let found = self.broker.vhost(vhost).ok_or_else(|| Reply::vhost_not_found(vhost))?;
+        let access = Access::new(&self.broker.users, Arc::clone(user), Arc::clone(&found.name))
+            .ok_or_else(|| Reply::vhost_refused(vhost, &user.name))?;
+        let entry = Connection {
+            id: self.id,
+            mailbox: Arc::clone(&self.mailbox),
+            user: Arc::clone(&user.name),
+            vhost: Arc::clone(&found.name),
+        };
+        match self.broker.registry().add(Arc::new(entry), self.broker.settings.connections_max) {
+            Ok(()) => {}
+            Err(Refusal::NodeLimit(most)) => return Err(Reply::node_connection_limit(most as u64)),
+        }
+        let permitted = access.version();
+        let cx = Context {
+            broker: Arc::clone(&self.broker),
+            settings: Arc::clone(&self.settings),
+            id: self.id,
+            mailbox: Arc::clone(&self.mailbox),
+            publisher: Publisher::new(Arc::clone(&found)),
+            vhost: found,
+            access,
+            permitted,
+            tuned,
+            capabilities,
+            confirms: Confirms::default(),
+            queues: Queues::default(),
+            settles: Settles::default(),
+            consumers: Consumers::default(),
+            backlog: std::collections::VecDeque::new(),
+            exclusive: Vec::new(),
+            freed: Vec::new(),
+            wakers: Effects::default(),
+            now: self.now,
+            published: false,
+            half_sent: 0,
+        };
+        Ok(Open { cx, channels: Vec::new(), last: 0, direct: None, direct_size: 0 })
+    }
+
+    /// A connection exception, or whatever else makes the broker close.
+    fn fail(&mut self, reply: Reply) {
+        match &self.state {
+            State::Closing | State::Ended => self.state = State::Ended,
+            State::Header | State::Handshake(_) if reply.code != 501 && reply.code != 505 => {
+                tracing::warn!(connection = self.id, peer = %self.peer, "handshake failed: {reply}");
+                self.pause();
+            }
+            _ => {
+                tracing::warn!(connection = self.id, peer = %self.peer, "closing connection: {reply}");
+                let answer_within = if reply.code == 501 { PAUSE_MS } else { CLOSE_MS };
+                self.close(reply, answer_within);
+            }
+        }
+    }
+
+    /// Ends the session's work, says why, and waits for the answer.
+    pub fn close(&mut self, reply: Reply, answer_within_ms: u64) {
+        if matches!(self.state, State::Closing | State::Ended) {
+            return;
+        }
+        self.end();
+        let reply = Reply { scope: Scope::Connection, ..reply };
+        reply.write(self.output.bytes(), 0);
+        self.state = State::Closing;
+        self.ends_at = Some(self.now + answer_within_ms);
+    }
+
+    /// Nothing more is said; the peer is dropped after a pause.
+    fn pause(&mut self) {
+        self.state = State::Ended;
+        self.ends_at = Some(self.now + PAUSE_MS);
+    }
+
+    fn closed_by_client(&mut self) {
+        let heartbeat_s = self.heartbeat_s().unwrap_or(0);
+        self.end();
+        self.send_close_ok();
+        self.state = State::Ended;
+        let bound = if heartbeat_s == 0 { CLOSE_MS } else { CLOSE_MS.min(u64::from(heartbeat_s) * 1000) };
+        self.ends_at = Some(self.now + bound);
+    }
+
+    fn send_close_ok(&mut self) {
+        let ok = connection::AMQPMethod::CloseOk(connection::CloseOk {});
+        method::write(self.output.bytes(), 0, &AMQPClass::Connection(ok));
+    }
+
+    /// Gives everything back that the connection holds: deliveries, consumers, exclusive queues. Safe to call again, and what a
+    /// panic in a round ends with.
+    pub fn end(&mut self) {
+        let State::Open(mut open) = std::mem::replace(&mut self.state, State::Ended) else { return };
+        let mut channels = std::mem::take(&mut open.channels);
+        open.cx.broker.close_channels(channels.len());
+        for channel in &mut channels {
+            channel.end(&mut open.cx, &mut self.output);
+        }
+        open.cx.flush(&mut self.output);
+        open.cx.wakers.wake();
+        for queue in std::mem::take(&mut open.cx.exclusive) {
+            let _ = open.cx.vhost.remove_queue(&open.cx.broker, &queue, false, false);
+        }
+        self.mailbox.close();
+        self.broker.registry().remove(self.id);
+        self.blocked = false;
+        tracing::info!(connection = self.id, peer = %self.peer, "connection closed");
+    }
+
+    /// Takes the mailbox's batch: controls at once, deliveries as far as the output has room.
+    pub fn drain(&mut self, drained: Drained) {
+        if let State::Open(open) = &mut self.state {
+            open.cx.pull(drained.deliveries, drained.waiting);
+        }
+        for control in drained.controls {
+            self.control(control);
+        }
+    }
+
+    fn control(&mut self, control: Control) {
+        match control {
+            Control::Close(reply) => self.close(reply, CLOSE_MS),
+            Control::Alarm => self.look_at_alarms(),
+            Control::Durable => {}
+            Control::ConsumerCancelled(id) => {
+                let State::Open(open) = &mut self.state else { return };
+                let Some(number) = open.cx.consumers.get(id).map(|consumer| consumer.channel) else { return };
+                if let Some(index) = open.index(number) {
+                    open.channels[index].consumer_cancelled(&mut open.cx, &mut self.output, id);
+                }
+            }
+            Control::DirectReply { channel, message } => {
+                let State::Open(open) = &mut self.state else { return };
+                if let Some(index) = open.index(channel).filter(|index| !open.channels[*index].closing) {
+                    open.channels[index].deliver_reply(&open.cx, &mut self.output, &message);
+                }
+            }
+        }
+    }
+
+    /// Encodes deliveries as far as there is room.
+    pub fn deliver(&mut self) {
+        let State::Open(open) = &mut self.state else { return };
+        while self.output.len() < HIGH_WATER_BYTES {
+            let Some(delivery) = open.cx.backlog.pop_front() else { break };
+            let Some(number) = open.cx.consumers.get(delivery.consumer).map(|consumer| consumer.channel) else { continue };
+            if let Some(index) = open.index(number) {
+                open.channels[index].deliver(&mut open.cx, &mut self.output, delivery);
+            }
+        }
+    }
+
+    /// Applies what the round has collected and acknowledges what is due. Called before the output is written.
+    pub fn finish_round(&mut self) {
+        let State::Open(open) = &mut self.state else { return };
+        open.cx.flush(&mut self.output);
+        let cx = &mut open.cx;
+        cx.confirms.acknowledge(cx.broker.journal(), &mut self.output);
+        if cx.published && cx.broker.is_alarmed() {
+            self.look_at_alarms();
+        }
+    }
+
+    /// Wakes the connections that got something in this round. Called after the output is written.
+    pub fn wake_others(&mut self) {
+        if let State::Open(open) = &mut self.state {
+            open.cx.wakers.wake();
+        }
+    }
+
+    /// Nothing is left to do: gives memory back that only a busy connection needs.
+    pub fn rest(&mut self) {
+        if let State::Open(open) = &mut self.state {
+            open.cx.settles.rest();
+            if open.cx.backlog.capacity() > 0 && open.cx.backlog.is_empty() {
+                super::buffers::give_deliveries(std::mem::take(&mut open.cx.backlog).into());
+            }
+        }
+    }
+
+    /// A connection that publishes is blocked while an alarm is raised; it hears of it if it asked for that.
+    fn look_at_alarms(&mut self) {
+        let State::Open(open) = &mut self.state else { return };
+        let raised = open.cx.broker.is_alarmed();
+        let tells = open.cx.capabilities.connection_blocked;
+        let said = if !self.blocked && raised && open.cx.published {
+            let reason = open.cx.broker.alarm_reason().into();
+            connection::AMQPMethod::Blocked(connection::Blocked { reason })
+        } else if self.blocked && !raised {
+            open.cx.published = false;
+            connection::AMQPMethod::Unblocked(connection::Unblocked {})
+        } else {
+            return;
+        };
+        self.blocked = raised;
+        if tells {
+            method::write(self.output.bytes(), 0, &AMQPClass::Connection(said));
+        }
+    }
+
+    /// Sends a heartbeat.
+    pub fn heartbeat(&mut self) {
+        frame::heartbeat(self.output.bytes());
+    }
+
+    /// When the first delivery will have been out too long; `None` when nothing is out.
+    pub fn consumer_deadline(&self) -> Option<u64> {
+        let timeout = self.settings.consumer_timeout_ms?;
+        let State::Open(open) = &self.state else { return None };
+        open.channels.iter().filter_map(|channel| channel.unacked.oldest()).map(|oldest| oldest.at + timeout).min()
+    }
+
+    /// Cancels consumers that have held a delivery for too long; without consumer_cancel_notify the channel is closed.
+    pub fn check_consumer_timeouts(&mut self) {
+        let Some(timeout) = self.settings.consumer_timeout_ms else { return };
+        let State::Open(open) = &mut self.state else { return };
+        let Open { cx, channels, .. } = open.as_mut();
+        for channel in channels.iter_mut() {
+            while let Some(oldest) = channel.unacked.oldest().filter(|oldest| oldest.at + timeout <= cx.now) {
+                let consumer = oldest.consumer;
+                tracing::warn!(connection = cx.id, channel = channel.number, "a delivery was not acknowledged in {timeout} ms");
+                if cx.capabilities.consumer_cancel_notify && cx.consumers.get(consumer).is_some() {
+                    channel.consumer_timed_out(cx, &mut self.output, consumer);
+                } else {
+                    let reply = Reply::consumer_timeout(channel.number, timeout);
+                    close_channel(channel, cx, &mut self.output, &reply);
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The next whole frame, if it is there.
+fn whole(bytes: &[u8], frame_max: u32) -> Result<Option<(Frame<'_>, usize)>, Reply> {
+    match frame::cut(bytes, frame_max) {
+        Cut::Whole { frame, used } => Ok(Some((frame, used))),
+        Cut::Partial { .. } => Ok(None),
+        Cut::Bad(reply) => Err(reply),
+    }
+}
+
+/// Why an open connection stops handling frames.
+enum Fault {
+    Reply(Reply),
+    Closed,
+}
+
+impl From<Reply> for Fault {
+    fn from(reply: Reply) -> Self {
+        Fault::Reply(reply)
+    }
+}
+
+fn close_channel(channel: &mut Channel, cx: &mut Context, out: &mut Output, reply: &Reply) {
+    channel.end(cx, out);
+    reply.write(out.bytes(), channel.number);
+    channel.closing = true;
+}
+
+impl Open {
+    #[inline]
+    fn index(&mut self, number: u16) -> Option<usize> {
+        match self.channels.get(self.last) {
+            Some(channel) if channel.number == number => Some(self.last),
+            _ => {
+                self.last = self.channels.binary_search_by_key(&number, |channel| channel.number).ok()?;
+                Some(self.last)
+            }
+        }
+    }
+
+    /// Handles the next frame, or the three of a publish that lies whole in front.
+    #[inline]
+    fn step(&mut self, bytes: &[u8], out: &mut Output) -> Result<usize, Fault> {
+        if let Some((number, missing)) = self.direct {
+            return self.direct_step(number, missing, bytes, out);
+        }
+        let frame_max = self.cx.tuned.frame_max;
+        let (frame, used) = match frame::cut(bytes, frame_max) {
+            Cut::Whole { frame, used } => (frame, used),
+            Cut::Partial { need } => return Ok(self.partial(bytes, need)),
+            Cut::Bad(reply) => return Err(reply.into()),
+        };
+        if frame.kind == frame::METHOD && frame.channel != 0 {
+            match method::id(frame.payload) {
+                Some(method::BASIC_PUBLISH) => return self.publish(&frame, used, bytes, out),
+                Some(id) => return self.method(&frame, id, out).map(|()| used),
+                None => return Err(Reply::unknown_frame(frame.kind, frame.payload).into()),
+            }
+        }
+        self.other(&frame, out)?;
+        Ok(used)
+    }
+
+    /// A body frame that is far from whole goes straight into its message from here on.
+    fn partial(&mut self, bytes: &[u8], need: usize) -> usize {
+        if bytes.len() < frame::OVERHEAD || bytes[0] != frame::BODY || need < bytes.len() + DIRECT_BYTES {
+            return 0;
+        }
+        let number = u16::from_be_bytes([bytes[1], bytes[2]]);
+        let size = need - frame::OVERHEAD;
+        let Some(index) = self.index(number) else { return 0 };
+        let channel = &mut self.channels[index];
+        let Some((body, missing)) = channel.content.body() else { return 0 };
+        if size > missing {
+            return 0;
+        }
+        let part = &bytes[frame::OVERHEAD - 1..];
+        body.extend_from_slice(part);
+        self.direct = Some((number, size - part.len()));
+        self.direct_size = size;
+        bytes.len()
+    }
+
+    /// The rest of a body frame whose first part went straight into its message.
+    fn direct_step(&mut self, number: u16, missing: usize, bytes: &[u8], out: &mut Output) -> Result<usize, Fault> {
+        let Some(index) = self.index(number) else {
+            return Err(Reply::expected_method().into());
+        };
+        let channel = &mut self.channels[index];
+        if missing > 0 {
+            let part = &bytes[..missing.min(bytes.len())];
+            if let Some((body, _)) = channel.content.body() {
+                body.extend_from_slice(part);
+            }
+            self.direct = Some((number, missing - part.len()));
+            return Ok(part.len());
+        }
+        self.direct = None;
+        if bytes[0] != frame::END {
+            return Err(Reply::invalid_frame_end(frame::BODY, &[], bytes[0]).into());
+        }
+        let grown = channel.content_grew(&mut self.cx, out, self.direct_size);
+        self.channel_result(index, grown, out)?;
+        Ok(1)
+    }
+
+    /// basic.publish: the hot way when its content is there too.
+    #[inline]
+    fn publish(&mut self, frame: &Frame<'_>, used: usize, bytes: &[u8], out: &mut Output) -> Result<usize, Fault> {
+        let Some(index) = self.index(frame.channel) else {
+            return Err(Reply::expected_channel_open(60, 40).into());
+        };
+        let publish = method::parse_publish(frame.payload)?;
+        let channel = &mut self.channels[index];
+        if channel.closing {
+            return Ok(used);
+        }
+        if !matches!(channel.content, Content::None) {
+            return Err(out_of_place(channel, frame).into());
+        }
+        self.cx.published = true;
+        let frame_max = self.cx.tuned.frame_max;
+        if let Cut::Whole { frame: head, used: head_used } = frame::cut(&bytes[used..], frame_max)
+            && head.kind == frame::HEADER
+            && head.channel == frame.channel
+            && let Ok(header) = content::parse_header(head.payload)
+            && header.class == content::BASIC
+            && header.weight == 0
+        {
+            let after = used + head_used;
+            let (body, end) = match frame::cut(&bytes[after..], frame_max) {
+                _ if header.body_size == 0 => (&[][..], after),
+                Cut::Whole { frame: body, used: body_used }
+                    if body.kind == frame::BODY
+                        && body.channel == frame.channel
+                        && body.payload.len() as u64 == header.body_size =>
+                {
+                    (body.payload, after + body_used)
+                }
+                _ => (&[][..], 0),
+            };
+            if end > 0 && channel.publish_whole(&mut self.cx, &publish, &header, body)? {
+                if self.cx.publisher.is_full() {
+                    self.cx.flush(out);
+                }
+                return Ok(end);
+            }
+        }
+        channel.publish_begins(&publish);
+        Ok(used)
+    }
+
+    /// A method on a channel.
+    #[inline]
+    fn method(&mut self, frame: &Frame<'_>, id: u32, out: &mut Output) -> Result<(), Fault> {
+        let Some(index) = self.index(frame.channel) else {
+            return if id == method::CHANNEL_OPEN { self.open_channel(frame, out) } else { no_channel(id) };
+        };
+        let channel = &mut self.channels[index];
+        if channel.closing {
+            match id {
+                method::CHANNEL_CLOSE_OK => self.remove_channel(index),
+                method::CHANNEL_CLOSE => {
+                    let ok = channel_class::AMQPMethod::CloseOk(channel_class::CloseOk {});
+                    method::write(out.bytes(), frame.channel, &AMQPClass::Channel(ok));
+                }
+                _ => {}
+            }
+            return Ok(());
+        }
+        if !matches!(channel.content, Content::None) {
+            return Err(out_of_place(channel, frame).into());
+        }
+        let (tag, multiple, outcome) = match id {
+            method::BASIC_ACK => {
+                let ack = method::parse_ack(frame.payload)?;
+                (ack.tag, ack.multiple, Outcome::Ack)
+            }
+            method::BASIC_NACK => {
+                let nack = method::parse_nack(frame.payload)?;
+                (nack.tag, nack.multiple, if nack.requeue { Outcome::Requeue } else { Outcome::Discard })
+            }
+            method::BASIC_REJECT => {
+                let reject = method::parse_reject(frame.payload)?;
+                (reject.tag, false, if reject.requeue { Outcome::Requeue } else { Outcome::Discard })
+            }
+            _ => return self.cold_method(index, frame, id, out),
+        };
+        let settled = channel.settle(&mut self.cx, out, tag, multiple, outcome).map_err(|reply| reply.at_id(id));
+        self.channel_result(index, settled, out)
+    }
+
+    fn cold_method(&mut self, index: usize, frame: &Frame<'_>, id: u32, out: &mut Output) -> Result<(), Fault> {
+        self.cx.flush(out);
+        let channel = &mut self.channels[index];
+        match id {
+            method::CHANNEL_OPEN => Err(Reply::second_channel_open().at_id(id).into()),
+            method::CHANNEL_CLOSE => {
+                method::parse(frame.payload)?;
+                channel.end(&mut self.cx, out);
+                let ok = channel_class::AMQPMethod::CloseOk(channel_class::CloseOk {});
+                method::write(out.bytes(), frame.channel, &AMQPClass::Channel(ok));
+                self.remove_channel(index);
+                Ok(())
+            }
+            _ => {
+                let done = channel.method(&mut self.cx, out, frame.payload);
+                // qos and friends may have made room.
+                self.cx.flush_settles();
+                self.channel_result(index, done, out)
+            }
+        }
+    }
+
+    /// A fault of a channel closes it; one of the connection goes up.
+    fn channel_result(&mut self, index: usize, result: Result<(), Reply>, out: &mut Output) -> Result<(), Fault> {
+        match result {
+            Err(reply) if reply.scope == Scope::Channel => {
+                let channel = &mut self.channels[index];
+                tracing::warn!(connection = self.cx.id, channel = channel.number, "closing channel: {reply}");
+                close_channel(channel, &mut self.cx, out, &reply);
+                Ok(())
+            }
+            Err(reply) => Err(reply.into()),
+            Ok(()) => Ok(()),
+        }
+    }
+
+    fn open_channel(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Fault> {
+        method::parse(frame.payload)?;
+        let most = self.cx.tuned.channel_max;
+        if self.channels.len() >= usize::from(most) {
+            return Err(Reply::channel_max_reached(self.channels.len(), most).into());
+        }
+        if let Err(most) = self.cx.broker.open_channel() {
+            return Err(Reply::node_channel_limit(&self.cx.settings.cluster_name, most as u64).into());
+        }
+        let at = self.channels.partition_point(|channel| channel.number < frame.channel);
+        self.channels.insert(at, Channel::new(frame.channel));
+        let ok = channel_class::AMQPMethod::OpenOk(channel_class::OpenOk {});
+        method::write(out.bytes(), frame.channel, &AMQPClass::Channel(ok));
+        Ok(())
+    }
+
+    fn remove_channel(&mut self, index: usize) {
+        self.channels.remove(index);
+        self.cx.broker.close_channels(1);
+        self.last = 0;
+    }
+
+    /// Everything but a method on a channel: content, heartbeats, the connection's own methods.
+    fn other(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Fault> {
+        match frame.kind {
+            frame::HEARTBEAT if frame.channel == 0 => Ok(()),
+            frame::HEARTBEAT => Err(Reply::unexpected_frame(frame.kind, frame.payload).into()),
+            frame::METHOD => self.connection_method(frame, out),
+            _ => self.content(frame, out),
+        }
+    }
+
+    fn content(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Fault> {
+        let Some(index) = self.index(frame.channel) else {
+            return Err(Reply::unexpected_frame(frame.kind, frame.payload).into());
+        };
+        let channel = &mut self.channels[index];
+        if channel.closing {
+            return Ok(());
+        }
+        let done = match (&channel.content, frame.kind) {
+            (Content::Header(_), frame::HEADER) => {
+                let header = content::parse_header(frame.payload)?;
+                header.expect_basic().map_err(|reply| reply.at_id(method::BASIC_PUBLISH))?;
+                channel.content_header(&mut self.cx, out, &header)
+            }
+            (Content::Body(_), frame::BODY) => channel.content_body(&mut self.cx, out, frame.payload),
+            _ => return Err(out_of_place(channel, frame).into()),
+        };
+        self.channel_result(index, done, out)
+    }
+
+    fn connection_method(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Fault> {
+        let id = method::id(frame.payload).unwrap_or(0);
+        match method::parse(frame.payload)? {
+            AMQPClass::Connection(connection::AMQPMethod::Close(_)) => Err(Fault::Closed),
+            AMQPClass::Connection(connection::AMQPMethod::UpdateSecret(_)) => {
+                let ok = connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {});
+                method::write(out.bytes(), 0, &AMQPClass::Connection(ok));
+                Ok(())
+            }
+            AMQPClass::Connection(connection::AMQPMethod::CloseOk(_)) => Ok(()),
+            _ => Err(Reply::unexpected_connection_method((id >> 16) as u16, id as u16, "running").into()),
+        }
+    }
+}
+
+/// A frame that does not belong where the channel's content stands.
+fn out_of_place(channel: &Channel, _frame: &Frame<'_>) -> Reply {
+    match &channel.content {
+        Content::None => Reply::expected_method(),
+        Content::Header(_) => Reply::expected_content_header().at_id(method::BASIC_PUBLISH),
+        Content::Body(_) => Reply::expected_content_body().at_id(method::BASIC_PUBLISH),
+    }
+}
+
+fn no_channel(id: u32) -> Result<(), Fault> {
+    Err(Reply::expected_channel_open((id >> 16) as u16, id as u16).into())
+}

@@ -1,0 +1,441 @@
+//! The queue's rules in one readable order, without I/O, clock or connections: time comes in, [`Effects`] go out.
+//!
+//! ```text
+//! publish:  place -> dispatch -> drop what exceeds the limits -> drop what has expired at the head
+//! settle:   ack | discard | requeue -> dispatch -> limits -> expiry
+//! ```
+//!
+//! Invariants: `ready + unacked + dying = slots.live()`; a message leaves only by being settled; what is to be dead-lettered is
+//! settled only after its copies are placed (see `take_dying`). Called by `Locked` in mod.rs.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use super::consumers::{Consumer, ConsumerSpec, Consumers, ExclusiveUse};
+use super::dead_letter::Reason;
+use super::effects::Effects;
+use super::expiry::{self, NEVER};
+use super::mailbox::Delivery;
+use super::slots::{Slots, State};
+use super::{Got, Outcome, Queue, Rules};
+use crate::message::Message;
+
+/// Steps that one lock hold takes at most; the rest is left for the next.
+pub const STEPS_MAX: usize = 1000;
+
+/// One queue's state, under its lock.
+pub struct Core {
+    slots: Slots,
+    consumers: Consumers,
+    pub(super) rules: Arc<Rules>,
+    pub(super) ready: usize,
+    ready_bytes: u64,
+    pub(super) unacked: usize,
+    dying: VecDeque<(u64, Reason)>,
+    draining: bool,
+    pub(super) gone: bool,
+    had_consumer: bool,
+    /// Last declare, get or end of a consumer, for `x-expires`.
+    last_used: u64,
+    /// The earliest time for which a tick has been asked; `NEVER` when none is.
+    armed: u64,
+}
+
+impl Core {
+    pub(super) fn new(rules: Arc<Rules>, now: u64) -> Self {
+        Self {
+            slots: Slots::default(),
+            consumers: Consumers::default(),
+            rules,
+            ready: 0,
+            ready_bytes: 0,
+            unacked: 0,
+            dying: VecDeque::new(),
+            draining: false,
+            gone: false,
+            had_consumer: false,
+            last_used: now,
+            armed: NEVER,
+        }
+    }
+
+    pub(super) fn consumer_count(&self) -> usize {
+        self.consumers.len()
+    }
+
+    pub(super) fn publish(
+        &mut self,
+        me: &Arc<Queue>,
+        messages: impl Iterator<Item = Message>,
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        let fresh = self.slots.next_sequence();
+        let queue_ttl = self.rules.message_ttl_ms;
+        for message in messages {
+            let expires = expiry::expires_at(now, queue_ttl, message.ttl_ms());
+            self.ready += 1;
+            self.ready_bytes += message.body_len() as u64;
+            self.slots.push(message, expires);
+        }
+        self.dispatch(me, now, fresh, effects);
+        self.trim(now, effects);
+        if self.slots.wants_sweep() {
+            self.slots.sweep(STEPS_MAX);
+        }
+    }
+
+    /// What every verb ends with: limits, expiry at the head, the next deadline.
+    fn trim(&mut self, now: u64, effects: &mut Effects) {
+        if self.ready > 0 {
+            self.drop_excess(effects);
+            self.next_deliverable(now, NEVER, effects);
+        }
+        self.arm(effects);
+    }
+
+    /// drop-head: the oldest ready messages leave until the limits hold.
+    fn drop_excess(&mut self, effects: &mut Effects) {
+        let limits = self.rules.limits;
+        let mut steps = 0;
+        while limits.exceeded_by(self.ready, self.ready_bytes) {
+            let Some(sequence) = self.slots.first_ready() else { return };
+            self.unready(sequence);
+            self.bury(sequence, Reason::MaxLen, effects);
+            steps += 1;
+            if steps == STEPS_MAX {
+                effects.unfinished = true;
+                return;
+            }
+        }
+    }
+
+    /// The oldest ready message that has not expired; those in front of it leave. Messages from `fresh` on are not looked at:
+    /// they have just been published, and a waiting consumer gets them even with a TTL of 0.
+    #[inline]
+    fn next_deliverable(&mut self, now: u64, fresh: u64, effects: &mut Effects) -> Option<u64> {
+        let mut steps = 0;
+        loop {
+            let sequence = self.slots.first_ready()?;
+            if sequence >= fresh {
+                return Some(sequence);
+            }
+            let expires = self.slots.get_mut(sequence).expect("a ready message is there").expires;
+            if !expiry::is_expired(expires, now) {
+                return Some(sequence);
+            }
+            if steps == STEPS_MAX {
+                effects.unfinished = true;
+                return None;
+            }
+            steps += 1;
+            self.unready(sequence);
+            self.bury(sequence, Reason::Expired, effects);
+        }
+    }
+
+    /// Takes a message out of the ready ones.
+    #[inline]
+    fn unready(&mut self, sequence: u64) {
+        self.slots.take_ready(sequence);
+        let slot = self.slots.get_mut(sequence).expect("a ready message is there");
+        self.ready -= 1;
+        self.ready_bytes -= u64::from(slot.body_len);
+    }
+
+    /// A message that is neither ready nor delivered any more: dead-letter it, or drop it where there is no exchange for that.
+    fn bury(&mut self, sequence: u64, reason: Reason, effects: &mut Effects) {
+        if self.rules.dead_letter.is_some() {
+            let slot = self.slots.get_mut(sequence).expect("the caller holds it");
+            slot.state = State::Dying;
+            self.dying.push_back((sequence, reason));
+            effects.dying = true;
+        } else {
+            self.slots.remove(sequence);
+        }
+    }
+
+    /// Hands ready messages to consumers as long as there are both.
+    fn dispatch(&mut self, me: &Arc<Queue>, now: u64, fresh: u64, effects: &mut Effects) {
+        if self.ready == 0 || self.consumers.len() == 0 {
+            return;
+        }
+        let Some(mut sequence) = self.next_deliverable(now, fresh, effects) else { return };
+        let Some(mut turn) = self.consumers.next() else { return };
+        loop {
+            let mailbox = Arc::clone(&self.consumers.at(turn.0).spec.mailbox);
+            let mut slot = mailbox.slot();
+            let more = loop {
+                let (index, counted) = turn;
+                let consumer = self.consumers.at(index);
+                if slot.has_room(&mut consumer.share) {
+                    let delivery = Self::take(&mut self.slots, sequence, consumer, counted);
+                    self.ready -= 1;
+                    self.ready_bytes -= delivery.message.body_len() as u64;
+                    self.unacked += 1;
+                    slot.push(&mut consumer.share, delivery);
+                    match self.next_deliverable(now, fresh, effects) {
+                        Some(next) => sequence = next,
+                        None => break false,
+                    }
+                } else {
+                    slot.wait(Arc::clone(me), consumer.number);
+                    self.consumers.refuse(index, counted);
+                }
+                match self.consumers.next() {
+                    Some(next) => turn = next,
+                    None => break false,
+                }
+                if !Arc::ptr_eq(&mailbox, &self.consumers.at(turn.0).spec.mailbox) {
+                    break true;
+                }
+            };
+            effects.wakers.extend(slot.waker());
+            drop(slot);
+            if !more {
+                return;
+            }
+        }
+    }
+
+    #[inline]
+    fn take(slots: &mut Slots, sequence: u64, consumer: &Consumer, counted: bool) -> Delivery {
+        slots.take_ready(sequence);
+        let slot = slots.get_mut(sequence).expect("a ready message is there");
+        slot.state = State::Delivered;
+        slot.consumer = consumer.number;
+        let message = if consumer.spec.no_ack { slot.message.take() } else { slot.message.clone() };
+        Delivery {
+            consumer: consumer.spec.id,
+            redelivered: slot.redelivered,
+            counted,
+            returned: slot.returned,
+            sequence,
+            message: message.expect("a ready message has its bytes"),
+        }
+    }
+
+    pub(super) fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Got> {
+        self.last_used = now;
+        let got = self.next_deliverable(now, NEVER, effects).map(|sequence| {
+            self.unready(sequence);
+            let slot = self.slots.get_mut(sequence).expect("a ready message is there");
+            let (redelivered, returned) = (slot.redelivered, slot.returned);
+            slot.state = State::Delivered;
+            slot.consumer = 0;
+            let message = if no_ack {
+                self.slots.remove(sequence)
+            } else {
+                self.unacked += 1;
+                slot.message.clone()
+            };
+            let message = message.expect("a ready message has its bytes");
+            Got { sequence, message, redelivered, returned, remaining: self.ready }
+        });
+        self.arm(effects);
+        got
+    }
+
+    /// Settles deliveries of this queue; those it does not know (any more) are passed over.
+    pub(super) fn settle(
+        &mut self,
+        me: &Arc<Queue>,
+        sequences: impl Iterator<Item = u64>,
+        outcome: Outcome,
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        for sequence in sequences {
+            let Some(slot) = self.slots.get_mut(sequence).filter(|slot| slot.state == State::Delivered) else { continue };
+            self.unacked -= 1;
+            self.consumers.settled(slot.consumer);
+            match outcome {
+                Outcome::Ack => {
+                    self.slots.remove(sequence);
+                }
+                Outcome::Discard => self.bury(sequence, Reason::Rejected, effects),
+                Outcome::Requeue => {
+                    slot.redelivered = true;
+                    slot.returned += 1;
+                    self.put_back(sequence);
+                }
+            }
+        }
+        self.dispatch(me, now, NEVER, effects);
+        self.trim(now, effects);
+        if self.slots.wants_sweep() {
+            self.slots.sweep(STEPS_MAX);
+        }
+    }
+
+    /// Takes back deliveries that never left the broker, as if they had not been taken.
+    pub(super) fn unsend(
+        &mut self,
+        me: &Arc<Queue>,
+        deliveries: impl Iterator<Item = Delivery>,
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        for delivery in deliveries {
+            let sequence = delivery.sequence;
+            let Some(slot) = self.slots.get_mut(sequence).filter(|slot| slot.state == State::Delivered) else { continue };
+            slot.message = Some(delivery.message);
+            self.unacked -= 1;
+            self.consumers.settled(slot.consumer);
+            self.put_back(sequence);
+        }
+        self.dispatch(me, now, NEVER, effects);
+        self.trim(now, effects);
+    }
+
+    fn put_back(&mut self, sequence: u64) {
+        let slot = self.slots.get_mut(sequence).expect("the caller holds it");
+        slot.state = State::Ready;
+        slot.consumer = 0;
+        self.ready += 1;
+        self.ready_bytes += u64::from(slot.body_len);
+        self.slots.put_back(sequence);
+    }
+
+    /// Adds a consumer; what waits goes to it in [`resume`](Self::resume), after the caller has said consume-ok.
+    pub(super) fn consume(&mut self, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {
+        let number = self.consumers.add(spec)?;
+        self.had_consumer = true;
+        Ok(number)
+    }
+
+    /// A consumer can take more: its mailbox was drained, its channel has credit, or it is new.
+    pub(super) fn resume(&mut self, me: &Arc<Queue>, consumers: impl Iterator<Item = u32>, now: u64, effects: &mut Effects) {
+        for number in consumers {
+            self.consumers.resume(number);
+        }
+        self.dispatch(me, now, NEVER, effects);
+        self.trim(now, effects);
+    }
+
+    pub(super) fn cancel(&mut self, number: u32, auto_delete: bool, now: u64, effects: &mut Effects) {
+        if self.consumers.remove(number).is_none() {
+            return;
+        }
+        if self.consumers.len() == 0 {
+            self.last_used = now;
+            effects.unused = auto_delete;
+        }
+        self.arm(effects);
+    }
+
+    /// Removes up to [`STEPS_MAX`] ready messages in front of `end`; returns how many, and whether that was all.
+    pub(super) fn purge(&mut self, end: u64, now: u64, effects: &mut Effects) -> (usize, bool) {
+        if self.slots.live() == self.ready && self.slots.next_sequence() == end {
+            let count = self.ready;
+            effects.garbage = self.slots.take_all();
+            (self.ready, self.ready_bytes) = (0, 0);
+            return (count, true);
+        }
+        let mut count = 0;
+        while let Some(sequence) = self.slots.first_ready().filter(|sequence| *sequence < end) {
+            if count == STEPS_MAX {
+                return (count, false);
+            }
+            self.unready(sequence);
+            self.slots.remove(sequence);
+            count += 1;
+        }
+        self.trim(now, effects);
+        (count, true)
+    }
+
+    pub(super) fn end(&self) -> u64 {
+        self.slots.next_sequence()
+    }
+
+    pub(super) fn touch(&mut self, now: u64, effects: &mut Effects) {
+        self.last_used = now;
+        self.arm(effects);
+    }
+
+    /// Time has passed: the head may have expired, a cut-short step goes on. Returns whether the queue itself has expired.
+    pub(super) fn tick(&mut self, me: &Arc<Queue>, now: u64, effects: &mut Effects) -> bool {
+        if self.armed <= now {
+            self.armed = NEVER;
+        }
+        self.dispatch(me, now, NEVER, effects);
+        self.trim(now, effects);
+        self.expires_unused().is_some_and(|at| at <= now)
+    }
+
+    /// When the queue goes for want of use, unless somebody uses it.
+    fn expires_unused(&self) -> Option<u64> {
+        self.rules.expires_ms.filter(|_| self.consumers.len() == 0).map(|after| self.last_used.saturating_add(after))
+    }
+
+    /// Asks for a tick when something has to happen earlier than what has been asked for.
+    #[inline]
+    fn arm(&mut self, effects: &mut Effects) {
+        let head = match self.slots.first_ready() {
+            Some(sequence) => self.slots.get_mut(sequence).map_or(NEVER, |slot| slot.expires),
+            None => NEVER,
+        };
+        let deadline = self.expires_unused().map_or(head, |at| at.min(head));
+        if deadline < self.armed {
+            self.armed = deadline;
+            effects.deadline = Some(deadline);
+        }
+    }
+
+    /// Whether the last consumer of an auto-delete queue has gone and none has come since; or the queue is past its `x-expires`.
+    pub(super) fn is_abandoned(&self, auto_delete: bool, now: u64) -> bool {
+        self.consumers.len() == 0
+            && ((auto_delete && self.had_consumer) || self.expires_unused().is_some_and(|at| at <= now))
+    }
+
+    /// The end: everything out, nothing in any more. Returns the consumers, who are to be told.
+    pub(super) fn die(&mut self, effects: &mut Effects) -> Vec<Consumer> {
+        self.gone = true;
+        effects.garbage = self.slots.take_all();
+        (self.ready, self.ready_bytes, self.unacked) = (0, 0, 0);
+        self.dying.clear();
+        self.consumers.take_all()
+    }
+
+    /// Up to `most` messages to dead-letter, in order; nobody else gets any until [`buried`](Self::buried) is called.
+    pub(super) fn take_dying(&mut self, most: usize) -> Vec<(u64, Message, Reason)> {
+        if self.draining || self.dying.is_empty() {
+            return Vec::new();
+        }
+        self.draining = true;
+        let count = most.min(self.dying.len());
+        let slots = &mut self.slots;
+        self.dying
+            .drain(..count)
+            .filter_map(|(sequence, reason)| {
+                let message = slots.get_mut(sequence)?.message.clone()?;
+                Some((sequence, message, reason))
+            })
+            .collect()
+    }
+
+    /// The copies are placed: the sources are settled. Returns whether more are dying.
+    pub(super) fn buried(&mut self, sequences: impl Iterator<Item = u64>) -> bool {
+        self.draining = false;
+        for sequence in sequences {
+            if self.slots.get_mut(sequence).is_some_and(|slot| slot.state == State::Dying) {
+                self.slots.remove(sequence);
+            }
+        }
+        !self.dying.is_empty()
+    }
+
+    /// Panics when an invariant is broken; tests call it after every operation.
+    #[cfg(test)]
+    pub fn check(&self) {
+        self.slots.check();
+        self.consumers.check();
+        let count = |state| self.slots.each().filter(|(_, slot)| slot.state == state).count();
+        assert_eq!(count(State::Ready), self.ready);
+        assert_eq!(count(State::Delivered), self.unacked);
+        let bytes: u64 = self.slots.each().filter(|(_, s)| s.state == State::Ready).map(|(_, s)| u64::from(s.body_len)).sum();
+        assert_eq!(bytes, self.ready_bytes);
+        assert_eq!(self.ready + self.unacked + count(State::Dying), self.slots.live());
+    }
+}

@@ -1,0 +1,343 @@
+//! Waiting messages and those who want them. No I/O, no clock, no sockets.
+//!
+//! [`Queue`] is a lock around a deterministic core; its verbs take the lock once, push deliveries into mailboxes and append
+//! journal records while they hold it, and return [`Effects`] for the caller to perform afterwards. A queue owns its messages
+//! until they are settled; each has a sequence number; channels remember (queue, sequence). Lock order: topology, queue,
+//! journal, mailbox; never two queues at once but in tx.commit, in the order of their ids. Called by broker and connection.
+
+pub mod arguments;
+mod consumers;
+mod core;
+pub mod dead_letter;
+mod effects;
+mod expiry;
+pub mod mailbox;
+mod overflow;
+mod slots;
+mod sync;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use amq_protocol::types::FieldTable;
+
+pub use self::consumers::{ChannelCredit, ConsumerSpec, ExclusiveUse};
+pub use self::core::STEPS_MAX;
+use self::core::Core;
+use self::dead_letter::Reason;
+pub use self::effects::Effects;
+use self::mailbox::{Control, Delivery};
+use self::overflow::Limits;
+use self::sync::{Mutex, MutexGuard};
+use crate::message::Message;
+use crate::store::{Journal, Receipt};
+
+/// Where dead letters go.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// `x-dead-letter-exchange`; empty is the default exchange.
+    pub exchange: Arc<str>,
+    /// `x-dead-letter-routing-key`; the message's own keys when there is none.
+    pub routing_key: Option<Arc<str>>,
+}
+
+/// What applies to a queue now: its arguments, later merged with its policies. Immutable; swapped as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    /// `x-message-ttl`, milliseconds.
+    pub message_ttl_ms: Option<u64>,
+    /// `x-expires`, milliseconds without use.
+    pub expires_ms: Option<u64>,
+    /// `x-max-length` and `x-max-length-bytes`.
+    pub limits: Limits,
+    /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
+    pub dead_letter: Option<DeadLetter>,
+}
+
+impl Rules {
+    /// The rules that a queue's own arguments make.
+    pub fn of(arguments: &arguments::QueueArguments) -> Self {
+        Self {
+            message_ttl_ms: arguments.message_ttl_ms,
+            expires_ms: arguments.expires_ms,
+            limits: Limits { messages: arguments.max_length, bytes: arguments.max_length_bytes },
+            dead_letter: arguments.dead_letter_exchange.clone().map(|exchange| DeadLetter {
+                exchange,
+                routing_key: arguments.dead_letter_routing_key.clone(),
+            }),
+        }
+    }
+}
+
+/// What a declare fixed about a queue, for good.
+#[derive(Clone, Debug)]
+pub struct QueueSpec {
+    /// Its name in its vhost.
+    pub name: Arc<str>,
+    /// The vhost's name.
+    pub vhost: Arc<str>,
+    /// Incarnation: never reused, so that a queue declared anew is another.
+    pub id: u64,
+    /// Survives a restart.
+    pub durable: bool,
+    /// The connection that alone may use it.
+    pub owner: Option<u64>,
+    /// Goes with its last consumer.
+    pub auto_delete: bool,
+    /// The arguments as declared.
+    pub arguments: FieldTable,
+}
+
+/// A message that basic.get took.
+pub struct Got {
+    /// Its place in the queue.
+    pub sequence: u64,
+    /// The message.
+    pub message: Message,
+    /// It may have been delivered before.
+    pub redelivered: bool,
+    /// How often it came back before.
+    pub returned: u32,
+    /// Ready messages left behind it.
+    pub remaining: usize,
+}
+
+/// How a delivery ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// basic.ack: it is done.
+    Ack,
+    /// basic.reject or nack without requeue: dead-letter it.
+    Discard,
+    /// Back to its original position.
+    Requeue,
+}
+
+/// The queue is deleted: route anew.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Gone;
+
+/// Why a delete did not happen.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// if-unused, and there are consumers.
+    InUse,
+    /// if-empty, and there are ready messages.
+    NotEmpty,
+    /// Somebody else deleted it.
+    Gone,
+}
+
+/// Counts as of the last verb, for whoever looks without locking.
+#[derive(Default)]
+pub struct Counters {
+    ready: AtomicUsize,
+    unacked: AtomicUsize,
+    consumers: AtomicUsize,
+}
+
+/// One queue.
+pub struct Queue {
+    /// What it was declared as.
+    pub spec: QueueSpec,
+    counters: Counters,
+    journal: Arc<Journal>,
+    core: Mutex<Core>,
+}
+
+impl PartialEq for Queue {
+    fn eq(&self, other: &Self) -> bool {
+        self.spec.id == other.spec.id
+    }
+}
+impl Eq for Queue {}
+impl std::hash::Hash for Queue {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.spec.id.hash(state);
+    }
+}
+
+/// A queue with its lock held: the verbs. Dropping it publishes the counts and releases the lock.
+pub struct Locked<'a> {
+    queue: &'a Arc<Queue>,
+    core: MutexGuard<'a, Core>,
+}
+
+impl Drop for Locked<'_> {
+    fn drop(&mut self) {
+        let counters = &self.queue.counters;
+        counters.ready.store(self.core.ready, Ordering::Relaxed);
+        counters.unacked.store(self.core.unacked, Ordering::Relaxed);
+        counters.consumers.store(self.core.consumer_count(), Ordering::Relaxed);
+    }
+}
+
+impl Queue {
+    /// A new, empty queue.
+    pub fn new(spec: QueueSpec, rules: Rules, journal: Arc<Journal>, now: u64) -> Arc<Self> {
+        let core = Mutex::new(Core::new(Arc::new(rules), now));
+        Arc::new(Self { spec, counters: Counters::default(), journal, core })
+    }
+
+    /// Takes the lock. Never while another queue's is held, but in tx.commit and then in the order of the ids.
+    #[inline]
+    pub fn lock<'a>(self: &'a Arc<Self>) -> Locked<'a> {
+        Locked { queue: self, core: self.core.lock() }
+    }
+
+    /// "queue 'name' in vhost 'vhost'", as reply texts name it.
+    pub fn resource(&self) -> String {
+        format!("queue '{}' in vhost '{}'", self.spec.name, self.spec.vhost)
+    }
+
+    /// Ready messages as of the last verb.
+    pub fn ready(&self) -> usize {
+        self.counters.ready.load(Ordering::Relaxed)
+    }
+
+    /// Unsettled deliveries as of the last verb.
+    pub fn unacked(&self) -> usize {
+        self.counters.unacked.load(Ordering::Relaxed)
+    }
+
+    /// Consumers as of the last verb.
+    pub fn consumers(&self) -> usize {
+        self.counters.consumers.load(Ordering::Relaxed)
+    }
+
+    /// Removes all ready messages, in bounded lock holds; returns how many.
+    pub fn purge(self: &Arc<Self>, now: u64) -> (usize, Effects) {
+        let mut effects = Effects::default();
+        let end = self.core.lock().end();
+        let mut count = 0;
+        loop {
+            let (some, done) = self.lock().core.purge(end, now, &mut effects);
+            count += some;
+            if done {
+                self.journal.purge(self.spec.id, end);
+                return (count, effects);
+            }
+        }
+    }
+}
+
+impl Locked<'_> {
+    /// Whether the queue is deleted.
+    pub fn is_gone(&self) -> bool {
+        self.core.gone
+    }
+
+    /// What applies to it now.
+    pub fn rules(&self) -> &Arc<Rules> {
+        &self.core.rules
+    }
+
+    /// Ready messages, and consumers.
+    pub fn counts(&self) -> (usize, usize) {
+        (self.core.ready, self.core.consumer_count())
+    }
+
+    /// Appends messages and serves consumers. `persistent` says whether any of them asks for the disk. A deleted queue takes
+    /// none.
+    #[inline]
+    pub fn publish(
+        &mut self,
+        messages: impl Iterator<Item = Message>,
+        persistent: bool,
+        now: u64,
+        effects: &mut Effects,
+    ) -> Result<Receipt, Gone> {
+        if self.core.gone {
+            return Err(Gone);
+        }
+        let first = self.core.end();
+        self.core.publish(self.queue, messages, now, effects);
+        if persistent && self.queue.spec.durable {
+            return Ok(self.queue.journal.place(self.queue.spec.id, first, self.core.end() - first));
+        }
+        Ok(Receipt::NOTHING)
+    }
+
+    /// Takes the oldest message, if there is one; with `no_ack` it is settled at once.
+    pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Got> {
+        self.core.get(no_ack, now, effects)
+    }
+
+    /// Settles deliveries, at most [`STEPS_MAX`] at a time; what the queue does not know is passed over.
+    #[inline]
+    pub fn settle(&mut self, sequences: &[u64], outcome: Outcome, now: u64, effects: &mut Effects) {
+        debug_assert!(sequences.len() <= STEPS_MAX);
+        if self.queue.spec.durable && outcome != Outcome::Requeue {
+            self.queue.journal.settle(self.queue.spec.id, sequences);
+        }
+        self.core.settle(self.queue, sequences.iter().copied(), outcome, now, effects);
+    }
+
+    /// Takes back deliveries that were never sent.
+    pub fn unsend(&mut self, deliveries: impl Iterator<Item = Delivery>, now: u64, effects: &mut Effects) {
+        self.core.unsend(self.queue, deliveries, now, effects);
+    }
+
+    /// Adds a consumer and returns the queue's number for it. It is served from the next [`resume`](Self::resume) on, so that
+    /// consume-ok goes first.
+    pub fn consume(&mut self, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {
+        self.core.consume(spec)
+    }
+
+    /// Serves consumers that can take more again.
+    pub fn resume(&mut self, consumers: impl Iterator<Item = u32>, now: u64, effects: &mut Effects) {
+        self.core.resume(self.queue, consumers, now, effects);
+    }
+
+    /// Removes a consumer; its unsettled deliveries stay out.
+    pub fn cancel(&mut self, consumer: u32, now: u64, effects: &mut Effects) {
+        self.core.cancel(consumer, self.queue.spec.auto_delete, now, effects);
+    }
+
+    /// A declare has used it.
+    pub fn touch(&mut self, now: u64, effects: &mut Effects) {
+        self.core.touch(now, effects);
+    }
+
+    /// Time has passed. Returns whether the queue has outlived its `x-expires` and is to be deleted.
+    pub fn tick(&mut self, now: u64, effects: &mut Effects) -> bool {
+        self.core.tick(self.queue, now, effects)
+    }
+
+    /// Whether an auto-delete queue has lost its last consumer, or an expiring one its last user.
+    pub fn is_abandoned(&self, now: u64) -> bool {
+        self.core.is_abandoned(self.queue.spec.auto_delete, now)
+    }
+
+    /// Deletes it, unless the conditions say no; returns its ready messages. Its consumers are told through their mailboxes.
+    pub fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Effects) -> Result<usize, Refused> {
+        if self.core.gone {
+            return Err(Refused::Gone);
+        }
+        if if_unused && self.core.consumer_count() > 0 {
+            return Err(Refused::InUse);
+        }
+        if if_empty && self.core.ready > 0 {
+            return Err(Refused::NotEmpty);
+        }
+        let ready = self.core.ready;
+        for consumer in self.core.die(effects) {
+            consumer.spec.mailbox.control(Control::ConsumerCancelled(consumer.spec.id));
+        }
+        self.queue.journal.delete(self.queue.spec.id);
+        Ok(ready)
+    }
+
+    /// Up to `most` messages to dead-letter; the caller places their copies and then calls [`buried`](Self::buried).
+    pub fn take_dying(&mut self, most: usize) -> Vec<(u64, Message, Reason)> {
+        self.core.take_dying(most)
+    }
+
+    /// The copies of these are placed. Returns whether more are dying.
+    pub fn buried(&mut self, sequences: &[u64]) -> bool {
+        if self.queue.spec.durable {
+            self.queue.journal.settle(self.queue.spec.id, sequences);
+        }
+        self.core.buried(sequences.iter().copied())
+    }
+}
