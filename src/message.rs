@@ -52,6 +52,8 @@ pub struct Draft {
 const DEAD_LETTERED: u8 = 1;
 /// delivery-mode 2.
 const PERSISTENT: u8 = 2;
+/// A dead-letter routing key has replaced its keys: a CC header does not count any more.
+const KEYS_REPLACED: u8 = 4;
 
 /// Fills one chunk with the messages of a round; [`seal`](ChunkBuilder::seal) makes them shareable.
 pub struct ChunkBuilder {
@@ -208,9 +210,13 @@ impl Message {
     }
 
     /// The same body under another address and with other properties, marked as dead-lettered by the broker.
-    pub fn dead_lettered(&self, exchange: &[u8], routing_key: &[u8], properties: &[u8]) -> Self {
+    /// `keys_replaced` says that a dead-letter routing key stands for all its keys from now on.
+    pub fn dead_lettered(&self, exchange: &[u8], routing_key: &[u8], properties: &[u8], keys_replaced: bool) -> Self {
         let mut message = Self::new(exchange, routing_key, properties, self.body());
-        message.flags |= DEAD_LETTERED;
+        message.flags |= DEAD_LETTERED | (self.flags & KEYS_REPLACED);
+        if keys_replaced {
+            message.flags |= KEYS_REPLACED;
+        }
         message
     }
 
@@ -266,6 +272,22 @@ impl Message {
     /// Whether the broker dead-lettered it, so that its `x-death` can be believed.
     pub fn is_dead_lettered(&self) -> bool {
         self.flags & DEAD_LETTERED != 0
+    }
+
+    /// Whether a dead-letter routing key has replaced its keys, so that its CC header is only a header.
+    pub fn keys_replaced(&self) -> bool {
+        self.flags & KEYS_REPLACED != 0
+    }
+
+    /// The message's own time to live in milliseconds, if it has one that can be read.
+    #[inline]
+    pub fn ttl_ms(&self) -> Option<u64> {
+        const EXPIRATION: u8 = 1;
+        let at = self.names as usize + FRAME_HEAD + HEADER_FIXED;
+        if self.chunk.data[self.start as usize + at] & EXPIRATION == 0 {
+            return None;
+        }
+        std::str::from_utf8(Properties::new(self.properties()).expiration()?).ok()?.parse().ok()
     }
 
     /// Whether its body lies apart and is to be written vectored.

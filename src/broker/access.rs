@@ -59,16 +59,13 @@ impl Access {
     }
 
     /// May it use this routing key with a topic exchange? Allowed where no topic permission is set.
-    pub fn topic(&mut self, verb: Verb, exchange: &str, routing_key: &str) -> Result<(), Reply> {
-        if self.users.topic_allowed(&self.user, &self.vhost, exchange, verb, routing_key) {
+    pub fn topic(&mut self, verb: Verb, exchange: &str, routing_key: &[u8]) -> Result<(), Reply> {
+        let permission = self.users.topic_permission(&self.user.name, &self.vhost, exchange);
+        if permission.is_none_or(|permission| permission.allows(verb, routing_key)) {
             return Ok(());
         }
-        Err(Reply::topic_access_refused(verb.name(), routing_key, exchange, &self.vhost, &self.user.name))
-    }
-
-    /// Whether topic permissions exist for this user here, so that routes may not be cached without asking.
-    pub fn has_topic_permissions(&self) -> bool {
-        self.users.has_topic_permissions(&self.user.name, &self.vhost)
+        let key = String::from_utf8_lossy(routing_key);
+        Err(Reply::topic_refused(verb.name(), &key, exchange, &self.vhost, &self.user.name))
     }
 
     /// A publish may name a user only if it is the one that is logged in, or if it may impersonate.

@@ -10,9 +10,8 @@ use smallvec::SmallVec;
 
 use super::Broker;
 use super::vhost::{Vhost, Walk};
-use crate::exchange::route::extra_keys;
 use crate::message::Message;
-use crate::queue::dead_letter::{Death, Reason, bury, is_cycle};
+use crate::queue::dead_letter::{self, Death, Past, Reason, bury, is_cycle};
 use crate::queue::{DeadLetter, Effects, Queue};
 use crate::wire::properties::Properties;
 
@@ -66,25 +65,17 @@ fn place(
     let Some(exchange) = vhost.exchange(&dead_letter.exchange) else { return };
     let now = broker.now();
     let death = Death { reason, queue: &source.spec.name, now_ms: now };
-    let properties = bury(
-        message.properties(),
-        message.exchange(),
-        message.routing_key(),
-        message.is_dead_lettered(),
-        &death,
-    );
+    let past = Past { buried: message.is_dead_lettered(), keys_replaced: message.keys_replaced() };
+    let properties = bury(message.properties(), message.exchange(), message.routing_key(), past, &death);
     let routing_key = dead_letter.routing_key.as_ref().map_or(message.routing_key(), |key| key.as_bytes());
-    let copy = message.dead_lettered(dead_letter.exchange.as_bytes(), routing_key, &properties);
-    let mut keys: SmallVec<[&[u8]; 4]> = SmallVec::from_slice(&[copy.routing_key()]);
-    // Without an override the letter follows all its original keys; BCC is gone since it was published.
-    let extra = if dead_letter.routing_key.is_none() { extra_keys(Properties::new(copy.properties())).ok() } else { None };
-    if let Some((cc, _)) = &extra {
-        keys.extend(cc.iter().copied());
-    }
+    let replaces_keys = dead_letter.routing_key.is_some();
+    let copy = message.dead_lettered(dead_letter.exchange.as_bytes(), routing_key, &properties, replaces_keys);
+    let past = past.after_death(replaces_keys);
+    let keys: SmallVec<[&[u8]; 4]> = dead_letter::keys(copy.routing_key(), copy.properties(), past).collect();
     let mut queues = Vec::new();
     Walk::new(Arc::clone(vhost)).route(&exchange, &keys, Properties::new(copy.properties()), &mut queues);
     for target in queues {
-        if is_cycle(copy.properties(), reason, &target.spec.name) {
+        if is_cycle(copy.properties(), &target.spec.name) {
             continue;
         }
         let mut effects = Effects::default();

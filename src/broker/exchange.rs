@@ -69,7 +69,7 @@ pub struct ExchangeSpec {
 impl Exchange {
     /// A new exchange without bindings.
     pub fn new(id: u64, spec: ExchangeSpec) -> Arc<Self> {
-        let matcher = crate::exchange::matcher(spec.kind);
+        let matcher = crate::exchange::matcher(spec.kind.kind);
         Arc::new(Self {
             id,
             name: spec.name,

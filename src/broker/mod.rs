@@ -128,7 +128,7 @@ impl Broker {
         }
         let spec = ExchangeSpec {
             name: "".into(),
-            kind: crate::exchange::find("direct").expect("a kind of the table"),
+            kind: crate::exchange::Kind::Direct.info(),
             durable: true,
             auto_delete: false,
             internal: false,

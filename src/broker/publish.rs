@@ -12,12 +12,12 @@ use smallvec::SmallVec;
 use super::Broker;
 use super::exchange::Exchange;
 use super::vhost::{Vhost, Walk};
-use crate::exchange::Depends;
-use crate::exchange::route::extra_keys;
+use crate::exchange::{Depends, extra_keys};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message, SealedChunk};
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
-use crate::wire::properties::Properties;
+use crate::wire::properties::{Edits, Properties, rewrite};
+use crate::wire::table::Table;
 
 /// Routes that a connection remembers at most; must be a power of two.
 const ROUTES_MAX: usize = 512;
@@ -184,6 +184,11 @@ impl Publisher {
         Some(index)
     }
 
+    /// The queues of the route that [`knows`](Self::knows) has just found.
+    pub fn known_targets(&self) -> impl Iterator<Item = &Queue> {
+        self.routes[self.last].targets.iter().map(|target| &*self.queues[*target as usize].queue)
+    }
+
     /// Takes one message that [is known](Self::knows); large bodies and messages with extra keys go through
     /// [`publish`](Self::publish).
     #[inline]
@@ -238,18 +243,14 @@ impl Publisher {
             return if broker.reply_addresses.send(routing_key, message) { Routed::To(1) } else { Routed::Nowhere };
         }
         let extra = if properties.headers().is_some() { extra_keys(properties).ok() } else { None };
-        let keyed = extra.as_ref().is_none_or(|(cc, bcc)| cc.is_empty() && bcc.is_empty());
+        let keyed = extra.as_ref().is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
         if keyed && let Some(index) = self.cached(names) {
             let targets = self.routes[index].targets.clone();
             self.push(&targets, names, raw, persistent, body, mandatory);
             return Routed::To(targets.len());
         }
-        let mut keys: SmallVec<[&[u8]; 4]> = SmallVec::from_slice(&[routing_key]);
-        let mut has_bcc = false;
-        if let Some((cc, bcc)) = &extra {
-            keys.extend(cc.iter().chain(bcc.iter()).copied());
-            has_bcc = !bcc.is_empty();
-        }
+        let extra = extra.unwrap_or_default();
+        let keys = extra.after(routing_key);
         let mut found = std::mem::take(&mut self.found);
         self.walk.route(exchange, &keys, properties, &mut found);
         if found.is_empty() {
@@ -261,7 +262,7 @@ impl Publisher {
         if keyed {
             self.remember(names, &targets);
         }
-        let stripped = has_bcc.then(|| crate::exchange::route::without_bcc(properties));
+        let stripped = extra.has_bcc.then(|| without_bcc(properties));
         self.push(&targets, names, stripped.as_deref().unwrap_or(raw), persistent, body, mandatory);
         Routed::To(targets.len())
     }
@@ -415,6 +416,12 @@ impl Publisher {
         }
         receipt
     }
+}
+
+/// The property block without its BCC header, which no receiver sees.
+pub fn without_bcc(properties: Properties<'_>) -> Vec<u8> {
+    let headers = properties.headers().map(|raw| Table(raw).without(&[b"BCC"]));
+    rewrite(properties.raw(), &Edits { headers, ..Edits::default() })
 }
 
 impl Body<'_> {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use amq_protocol::types::{AMQPValue, FieldTable};
+use amq_protocol::types::FieldTable;
 
 use super::access::Access;
 use super::exchange::{Destination, Exchange, ExchangeSpec};
@@ -16,9 +16,9 @@ use super::reply_to::ReplyAddresses;
 use super::vhost::Vhost;
 use super::{Broker, random};
 use crate::auth::Verb;
-use crate::exchange::{Target, find};
+use crate::exchange::{Kind, Target, alternate, find};
 use crate::queue::{Effects, Queue, QueueSpec, Refused, Rules, arguments};
-use crate::wire::reply::Reply;
+use crate::wire::reply::{Reply, exchange_resource, queue_resource};
 use crate::wire::table;
 
 /// What makes two bindings of one exchange the same.
@@ -131,14 +131,6 @@ pub enum BindTo<'a> {
     Exchange(Cow<'a, str>),
 }
 
-fn exchange_resource(name: &str, vhost: &str) -> String {
-    format!("exchange '{name}' in vhost '{vhost}'")
-}
-
-fn queue_resource(name: &str, vhost: &str) -> String {
-    format!("queue '{name}' in vhost '{vhost}'")
-}
-
 /// RabbitMQ strips CR and LF from names in declare, bind and delete.
 pub fn clean_name(name: &str) -> Cow<'_, str> {
     if name.contains(['\r', '\n']) { name.replace(['\r', '\n'], "").into() } else { name.into() }
@@ -183,13 +175,13 @@ impl Vhost {
     /// Links the exchanges that every vhost has.
     pub(super) fn predeclare(&self, broker: &Broker) {
         let exchanges = [
-            ("", "direct", false),
-            ("amq.direct", "direct", false),
-            ("amq.fanout", "fanout", false),
-            ("amq.topic", "topic", false),
-            ("amq.headers", "headers", false),
-            ("amq.match", "headers", false),
-            ("amq.rabbitmq.trace", "topic", true),
+            ("", Kind::Direct, false),
+            ("amq.direct", Kind::Direct, false),
+            ("amq.fanout", Kind::Fanout, false),
+            ("amq.topic", Kind::Topic, false),
+            ("amq.headers", Kind::Headers, false),
+            ("amq.match", Kind::Headers, false),
+            ("amq.rabbitmq.trace", Kind::Topic, true),
         ];
         for (name, kind, internal) in exchanges {
             if name.is_empty() {
@@ -198,7 +190,7 @@ impl Vhost {
             }
             let spec = ExchangeSpec {
                 name: name.into(),
-                kind: find(kind).expect("a kind of the table"),
+                kind: kind.info(),
                 durable: true,
                 auto_delete: false,
                 internal,
@@ -211,7 +203,7 @@ impl Vhost {
 
     /// exchange.declare, not passive.
     pub fn declare_exchange(&self, broker: &Broker, access: &mut Access, declare: DeclareExchange<'_>) -> Result<(), Reply> {
-        let kind = crate::exchange::find_for_declare(declare.kind)?;
+        let kind = find(declare.kind)?;
         if declare.name.is_empty() {
             return Err(Reply::default_exchange());
         }
@@ -225,22 +217,16 @@ impl Vhost {
         if name.starts_with("amq.") {
             return Err(Reply::reserved_name("exchange", &name));
         }
-        let alternate = match declare.arguments.inner().get("alternate-exchange") {
-            None => None,
-            Some(AMQPValue::LongString(alternate)) => Some(alternate.to_string()),
-            Some(other) => {
-                return Err(Reply::invalid_argument_type(table::type_name(other), "alternate-exchange", &resource));
-            }
-        };
+        let alternate = alternate(&declare.arguments, &resource)?;
         if let Some(alternate) = &alternate {
             access.exchange(Verb::Read, &name)?;
             access.exchange(Verb::Write, alternate)?;
         }
-        (kind.check_declare)(&declare.arguments)?;
+        kind.check_declare(&declare.arguments)?;
         if let Some(most) = broker.settings.exchanges_max
             && self.exchanges.len() >= most
         {
-            return Err(Reply::exchange_limit(&resource, most as u64));
+            return Err(Reply::exchange_limit(&name, &self.name, most as u64));
         }
         let spec = ExchangeSpec {
             name: name.as_ref().into(),
@@ -248,7 +234,7 @@ impl Vhost {
             durable: declare.durable,
             auto_delete: declare.auto_delete,
             internal: declare.internal,
-            alternate: alternate.map(Into::into),
+            alternate,
             arguments: declare.arguments,
         };
         if spec.alternate.is_some() {
@@ -333,7 +319,7 @@ impl Vhost {
         let mut bindings = self.bindings.lock();
         let source = self.existing_exchange(&source)?;
         let destination = self.destination(&destination, connection)?;
-        (source.kind.check_binding)(routing_key.as_bytes(), &arguments)?;
+        source.kind.check_binding(routing_key.as_bytes(), &arguments)?;
         let key = binding_key(&destination, routing_key, &arguments);
         bindings.add(key, Binding { source, destination, arguments });
         Ok(())
@@ -392,8 +378,8 @@ impl Vhost {
             return Err(Reply::default_exchange());
         }
         access.exchange(Verb::Read, &source)?;
-        if self.exchange(&source).is_some_and(|exchange| exchange.kind.name == "topic") {
-            access.topic(Verb::Read, &source, routing_key)?;
+        if self.exchange(&source).is_some_and(|exchange| exchange.kind.kind == Kind::Topic) {
+            access.topic(Verb::Read, &source, routing_key.as_bytes())?;
         }
         Ok((source, destination))
     }
@@ -444,14 +430,14 @@ impl Vhost {
         if !server_named && name.starts_with("amq.") {
             return Err(Reply::reserved_name("queue", &name));
         }
-        if let Some(exchange) = arguments::dead_letter_exchange(&declare.arguments, &resource)? {
+        if let Some(exchange) = arguments::dead_letter_exchange(&resource, &declare.arguments)? {
             access.queue(Verb::Read, &name)?;
             access.exchange(Verb::Write, &exchange)?;
         }
         if let Some(most) = broker.settings.queues_max
             && broker.queue_count() >= most
         {
-            return Err(Reply::queue_limit_in_cluster(&name, most as u64));
+            return Err(Reply::cluster_queue_limit(&name, most as u64));
         }
         let parsed = arguments::parse(
             &resource,
@@ -468,7 +454,7 @@ impl Vhost {
             durable: declare.durable && !declare.exclusive,
             owner: declare.exclusive.then_some(declare.connection),
             auto_delete: declare.auto_delete,
-            arguments: declare.arguments,
+            arguments: arguments::stored(&declare.arguments, parsed.kind),
         };
         let queue = Queue::new(spec, Rules::of(&parsed), Arc::clone(&broker.journal), broker.now());
         self.queues.insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
@@ -508,7 +494,7 @@ impl Vhost {
             Ok(ready) => Ok(ready),
             Err(Refused::Gone) => Ok(0),
             Err(Refused::InUse) => Err(Reply::queue_in_use(&name, &self.name)),
-            Err(Refused::NotEmpty) => Err(Reply::queue_not_empty(&name, &self.name)),
+            Err(Refused::NotEmpty) => Err(Reply::not_empty(&name, &self.name)),
         }
     }
 
@@ -569,7 +555,7 @@ fn binding_key(destination: &Destination, routing_key: &str, arguments: &FieldTa
         Target::Queue(queue) => queue.spec.id,
         Target::Exchange(exchange) => exchange.id,
     };
-    BindingKey { destination, routing_key: routing_key.into(), arguments: table::encode(arguments).into() }
+    BindingKey { destination, routing_key: routing_key.into(), arguments: table::from_field_table(arguments).into() }
 }
 
 fn check_equivalent(existing: &Exchange, declare: &DeclareExchange<'_>, resource: &str) -> Result<(), Reply> {
@@ -586,5 +572,7 @@ fn check_equivalent(existing: &Exchange, declare: &DeclareExchange<'_>, resource
             return Err(Reply::inequivalent(field, resource, &received.to_string(), &current.to_string()));
         }
     }
-    table::equivalent_argument("alternate-exchange", &existing.arguments, &declare.arguments, resource)
+    let (current, received) = (existing.arguments.inner(), declare.arguments.inner());
+    const ALTERNATE: &str = "alternate-exchange";
+    arguments::compare(ALTERNATE, current.get(ALTERNATE), received.get(ALTERNATE), resource)
 }

@@ -11,8 +11,7 @@ use super::exchange::{Destination, Exchange};
 use super::names::Names;
 use super::reply_to::ReplyAddresses;
 use super::topology::Bindings;
-use crate::exchange::route::{Graph, Scratch, route};
-use crate::exchange::{Envelope, Target};
+use crate::exchange::{Envelope, Graph, Scratch, Target, route};
 use crate::queue::Queue;
 use crate::wire::properties::Properties;
 

@@ -14,7 +14,7 @@ use amq_protocol::protocol::{AMQPClass, connection};
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::Settings;
-use crate::auth::{AuthError, User};
+use crate::auth::User;
 use crate::broker::Broker;
 use crate::wire::reply::Reply;
 use crate::wire::{limits, method};
@@ -74,7 +74,7 @@ pub enum Step {
         tuned: Tuned,
     },
     /// Drop the connection after a pause; the log says why.
-    Drop(Reply),
+    Drop,
     /// Say so, then drop.
     Refuse(Reply),
     /// The client has closed.
@@ -126,16 +126,16 @@ impl Handshake {
     ) -> Step {
         let parsed = match method::parse(payload) {
             Ok(AMQPClass::Connection(parsed)) => parsed,
-            Ok(_) => return Step::Drop(Reply::unexpected_frame(1, payload)),
-            Err(reply) => return Step::Drop(reply),
+            Ok(_) => return dropped(peer, Reply::unexpected_frame(1, payload)),
+            Err(reply) => return dropped(peer, reply),
         };
         use connection::AMQPMethod as Method;
         match (self.stage, parsed) {
             (Stage::StartOk, Method::StartOk(start_ok)) => self.start_ok(broker, settings, peer, &start_ok, out),
-            (Stage::TuneOk, Method::TuneOk(tune_ok)) => self.tune_ok(settings, &tune_ok),
+            (Stage::TuneOk, Method::TuneOk(tune_ok)) => self.tune_ok(settings, peer, &tune_ok),
             (Stage::Open, Method::Open(open)) => match self.user.take() {
                 Some(user) => Step::Open { vhost: open.virtual_host.to_string(), user, tuned: self.tuned },
-                None => Step::Drop(Reply::internal_error("opened without a user")),
+                None => dropped(peer, Reply::internal_error("opened without a user")),
             },
             (_, Method::Close(_)) => {
                 method::write(out, 0, &AMQPClass::Connection(Method::CloseOk(connection::CloseOk {})));
@@ -148,7 +148,7 @@ impl Handshake {
                     Stage::TuneOk => "tuning",
                     Stage::Open => "opening",
                 };
-                Step::Drop(Reply::unexpected_connection_method((id >> 16) as u16, id as u16, state))
+                dropped(peer, Reply::unexpected_connection_method((id >> 16) as u16, id as u16, state))
             }
         }
     }
@@ -168,7 +168,7 @@ impl Handshake {
         };
         let mechanism = start_ok.mechanism.as_str();
         if !settings.mechanisms.iter().any(|offered| offered == mechanism) {
-            return Step::Drop(Reply::unknown_mechanism(mechanism));
+            return dropped(peer, Reply::unknown_mechanism(mechanism));
         }
         let loopback = peer.ip().to_canonical().is_loopback();
         match broker.users.authenticate(mechanism, start_ok.response.as_bytes(), loopback) {
@@ -183,25 +183,25 @@ impl Handshake {
                 method::write(out, 0, &AMQPClass::Connection(connection::AMQPMethod::Tune(tune)));
                 Step::Next
             }
-            Err(AuthError::Malformed) => Step::Drop(Reply::malformed_response(mechanism)),
-            Err(AuthError::UnknownMechanism) => Step::Drop(Reply::unknown_mechanism(mechanism)),
             Err(error) => {
-                tracing::warn!(%peer, mechanism, "login refused: {error}");
-                let reply = Reply::login_refused(mechanism);
-                if self.capabilities.authentication_failure_close { Step::Refuse(reply) } else { Step::Drop(reply) }
+                tracing::warn!(%peer, "{error}");
+                match error.reply().filter(|_| self.capabilities.authentication_failure_close) {
+                    Some(reply) => Step::Refuse(reply),
+                    None => Step::Drop,
+                }
             }
         }
     }
 
-    fn tune_ok(&mut self, settings: &Settings, tune_ok: &connection::TuneOk) -> Step {
+    fn tune_ok(&mut self, settings: &Settings, peer: SocketAddr, tune_ok: &connection::TuneOk) -> Step {
         let frame_max = (tune_ok.frame_max, settings.frame_max, limits::FRAME_BYTES_MIN);
         let channel_max = (u32::from(tune_ok.channel_max), u32::from(settings.channel_max), 1);
         for (field, (client, server, least)) in [("frame_max", frame_max), ("channel_max", channel_max)] {
             if client != 0 && client < least {
-                return Step::Drop(Reply::negotiated_too_low(field, client, least));
+                return dropped(peer, Reply::negotiated_too_low(field, client, least));
             }
             if server != 0 && (client == 0 || client > server) {
-                return Step::Drop(Reply::negotiated_too_high(field, client, server));
+                return dropped(peer, Reply::negotiated_too_high(field, client, server));
             }
         }
         self.tuned = Tuned {
@@ -212,6 +212,12 @@ impl Handshake {
         self.stage = Stage::Open;
         Step::Next
     }
+}
+
+/// As RabbitMQ, nobody is told of these but the log.
+fn dropped(peer: SocketAddr, reply: Reply) -> Step {
+    tracing::warn!(%peer, "handshake failed: {reply}");
+    Step::Drop
 }
 
 fn capabilities(properties: &FieldTable) -> Capabilities {

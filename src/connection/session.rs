@@ -278,10 +278,7 @@ impl Session {
                     Err(reply) => self.close(reply.at_id(method::CONNECTION_OPEN), CLOSE_MS),
                 }
             }
-            Step::Drop(reply) => {
-                tracing::warn!(connection = self.id, peer = %self.peer, "handshake failed: {reply}");
-                self.pause();
-            }
+            Step::Drop => self.pause(),
             Step::Refuse(reply) => self.close(reply, PAUSE_MS),
             Step::Closed => self.closed_by_client(),
         }

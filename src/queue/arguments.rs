@@ -346,18 +346,27 @@ pub fn equivalent(
                 }
             });
         }
-        let (received, current) = match (new, current) {
-            (None, None) => continue,
-            (Some(new), Some(current)) if table::equivalent(new, current) => continue,
-            (Some(new), Some(current)) => (quoted(new), quoted(current)),
-            (new, current) => (described(new), described(current)),
-        };
-        return Err(Reply::precondition_failed(&format!(
-            "inequivalent arg '{}' for {resource}: received {received} but current is {current}",
-            argument.name
-        )));
+        compare(argument.name, current, new, resource)?;
     }
     Ok(())
+}
+
+/// Whether one argument means the same in an existing object and in a declare of it.
+pub fn compare(
+    name: &str,
+    current: Option<&AMQPValue>,
+    received: Option<&AMQPValue>,
+    resource: &str,
+) -> Result<(), Reply> {
+    let (received, current) = match (received, current) {
+        (None, None) => return Ok(()),
+        (Some(new), Some(current)) if table::equivalent(new, current) => return Ok(()),
+        (Some(new), Some(current)) => (quoted(new), quoted(current)),
+        (new, current) => (described(new), described(current)),
+    };
+    Err(Reply::precondition_failed(&format!(
+        "inequivalent arg '{name}' for {resource}: received {received} but current is {current}"
+    )))
 }
 
 /// What a consumer of a classic queue asks for. `resource` is `queue 'q' in vhost '/'`.

@@ -8,12 +8,12 @@
 use super::{Channel, Mode};
 use crate::auth::Verb;
 use crate::broker::exchange::Exchange;
-use crate::broker::publish::{Body, Publish, Routed};
+use crate::broker::publish::{Body, Publish, Routed, without_bcc};
 use crate::broker::reply_to::ReplyAddresses;
 use crate::broker::vhost::{Vhost, Walk};
 use crate::connection::context::{Context, NO_ROUTE};
 use crate::connection::output::Output;
-use crate::exchange::route::{extra_keys, without_bcc};
+use crate::exchange::{Kind, extra_keys};
 use crate::message::{LARGE_BODY_BYTES, Message};
 use crate::queue::arguments;
 use crate::wire::content::Header;
@@ -105,7 +105,7 @@ impl Channel {
         }
         let properties = Properties::new(header.properties);
         properties.check()?;
-        if !cx.settles.is_empty() {
+        if !cx.settles.is_empty() && cx.publisher.known_targets().any(|queue| cx.settles.concerns(&cx.queues, queue)) {
             cx.flush_settles();
         }
         let mandatory = if publish.mandatory { self.number } else { 0 };
@@ -227,11 +227,10 @@ impl Channel {
         if let Some(expiration) = properties.expiration() {
             arguments::expiration(expiration)?;
         }
-        let (cc, bcc) = extra_keys(properties)?;
-        if exchange.kind.name == "topic" {
-            let keys = std::iter::once(parts.routing_key()).chain(cc.iter().chain(bcc.iter()).copied());
-            for key in keys {
-                cx.access.topic(Verb::Write, &exchange.name, &String::from_utf8_lossy(key))?;
+        let extra = extra_keys(properties)?;
+        if exchange.kind.kind == Kind::Topic {
+            for key in extra.after(parts.routing_key()) {
+                cx.access.topic(Verb::Write, &exchange.name, key)?;
             }
         }
         if let Some(user) = properties.user_id() {
@@ -243,10 +242,9 @@ impl Channel {
     /// A publish of a transaction is routed now and placed at the commit.
     fn publish_later(&mut self, cx: &mut Context, exchange: &std::sync::Arc<Exchange>, parts: &Parts) -> Result<(), Reply> {
         let properties = Properties::new(&parts.properties);
-        let (cc, bcc) = extra_keys(properties)?;
-        let mut keys = vec![parts.routing_key()];
-        keys.extend(cc.iter().chain(bcc.iter()).copied());
-        let stripped = (!bcc.is_empty()).then(|| without_bcc(properties));
+        let extra = extra_keys(properties)?;
+        let keys = extra.after(parts.routing_key());
+        let stripped = extra.has_bcc.then(|| without_bcc(properties));
         let message = Message::from_parts(&parts.names, stripped.as_deref().unwrap_or(&parts.properties), &parts.body);
         let mut queues = Vec::new();
         let to_reply_address = exchange.name.is_empty() && Vhost::is_reply_address(parts.routing_key());
