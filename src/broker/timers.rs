@@ -72,11 +72,10 @@ impl Timers {
 /// Ticks queues as their time comes, until it is dropped. Started by the server.
 pub async fn run(broker: Arc<Broker>) {
     loop {
-        let now = broker.now();
         let mut steps = 0;
-        while let Some(queue) = broker.timers.due(now) {
+        while let Some(queue) = broker.timers.due(broker.now()) {
             if let Some(queue) = queue.upgrade() {
-                tick(&broker, &queue, now);
+                tick(&broker, &queue, broker.now());
             }
             steps += 1;
             if steps % 64 == 0 {

@@ -263,7 +263,7 @@ impl Vhost {
         if name.is_empty() {
             return Err(Reply::default_exchange());
         }
-        if name.starts_with("amq.") && self.exchange(&name).is_some() {
+        if name.starts_with("amq.") {
             return Err(Reply::system_exchange(&name, &self.name));
         }
         access.exchange(Verb::Configure, &name)?;
@@ -329,7 +329,6 @@ impl Vhost {
     pub fn unbind(
         &self,
         access: &mut Access,
-        connection: u64,
         source: &str,
         destination: &BindTo<'_>,
         routing_key: &str,
@@ -338,11 +337,12 @@ impl Vhost {
         let (source, destination) = self.binding_ends(access, source, destination, routing_key)?;
         let mut bindings = self.bindings.lock();
         let Some(source) = self.exchange(&source) else { return Ok(()) };
-        let destination = match self.destination(&destination, connection) {
-            Ok(destination) => destination,
-            Err(reply) if reply.code == 404 => return Ok(()),
-            Err(reply) => return Err(reply),
+        // Anybody may unbind an exclusive queue, as in RabbitMQ.
+        let destination = match &destination {
+            BindTo::Queue(name) => self.queue(name).map(Target::Queue),
+            BindTo::Exchange(name) => self.exchange(name).map(Target::Exchange),
         };
+        let Some(destination) = destination else { return Ok(()) };
         let key = binding_key(&destination, routing_key, arguments);
         if let Some(abandoned) = bindings.remove(source.id, &key).filter(|exchange| exchange.auto_delete) {
             self.unlink_exchange(&mut bindings, &abandoned);
@@ -394,6 +394,9 @@ impl Vhost {
     /// queue.declare, passive.
     pub fn find_queue(&self, broker: &Broker, name: &str, connection: u64) -> Result<Declared, Reply> {
         let name = clean_name(name);
+        if *name == *ReplyAddresses::QUEUE {
+            return Ok(Declared { name: name.as_ref().into(), queue: None, messages: 0, consumers: 1 });
+        }
         if Self::is_reply_address(name.as_bytes()) {
             return self.declare_reply_address(broker, &name);
         }

@@ -162,6 +162,9 @@ impl Session {
     /// Handles what has come; returns how many bytes are done with. What is left is an incomplete frame, or all that follows a
     /// frame after which nothing is wanted for now ([`wants_bytes`](Self::wants_bytes)).
     pub fn handle(&mut self, bytes: &[u8]) -> usize {
+        if self.has_ended() {
+            return bytes.len();
+        }
         let mut used = 0;
         if let State::Open(open) = &mut self.state {
             open.cx.publisher.expect(bytes.len());
@@ -215,7 +218,10 @@ impl Session {
             State::Closing => {
                 let Some((frame, used)) = whole(bytes, self.settings.frame_max)? else { return Ok(0) };
                 match method::id(frame.payload) {
-                    Some(method::CONNECTION_CLOSE_OK) if frame.kind == frame::METHOD => self.state = State::Ended,
+                    Some(method::CONNECTION_CLOSE_OK) if frame.kind == frame::METHOD => {
+                        self.state = State::Ended;
+                        self.ends_at = Some(self.now);
+                    }
                     Some(method::CONNECTION_CLOSE) if frame.kind == frame::METHOD => self.send_close_ok(),
                     _ => {}
                 }
@@ -328,7 +334,7 @@ impl Session {
     /// A connection exception, or whatever else makes the broker close.
     fn fail(&mut self, reply: Reply) {
         match &self.state {
-            State::Closing | State::Ended => self.state = State::Ended,
+            State::Closing | State::Ended => {}
             State::Header | State::Handshake(_) if reply.code != 501 && reply.code != 505 => {
                 tracing::warn!(connection = self.id, peer = %self.peer, "handshake failed: {reply}");
                 self.pause();

@@ -230,10 +230,10 @@ impl Core {
                 slot.message.clone()
             };
             let message = message.expect("a ready message has its bytes");
-            Got { sequence, message, redelivered, returned, remaining: self.ready }
+            Got { sequence, message, redelivered, returned, remaining: 0 }
         });
-        self.arm(effects);
-        got
+        self.trim(now, effects);
+        got.map(|got| Got { remaining: self.ready, ..got })
     }
 
     /// Settles deliveries of this queue; those it does not know (any more) are passed over.
@@ -356,6 +356,9 @@ impl Core {
 
     /// Time has passed: the head may have expired, a cut-short step goes on. Returns whether the queue itself has expired.
     pub(super) fn tick(&mut self, me: &Arc<Queue>, now: u64, effects: &mut Effects) -> bool {
+        if self.gone {
+            return false;
+        }
         if self.armed <= now {
             self.armed = NEVER;
         }
@@ -372,6 +375,9 @@ impl Core {
     /// Asks for a tick when something has to happen earlier than what has been asked for.
     #[inline]
     fn arm(&mut self, effects: &mut Effects) {
+        if self.gone {
+            return;
+        }
         let head = match self.slots.first_ready() {
             Some(sequence) => self.slots.get_mut(sequence).map_or(NEVER, |slot| slot.expires),
             None => NEVER,

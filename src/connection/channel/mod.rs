@@ -100,7 +100,6 @@ impl Channel {
         match method::parse(payload)? {
             AMQPClass::Channel(one) => match one {
                 channel::AMQPMethod::Flow(flow) => self.flow(out, &flow),
-                channel::AMQPMethod::FlowOk(_) => Ok(()),
                 _ => Err(unexpected(payload)),
             },
             AMQPClass::Access(access::AMQPMethod::Request(_)) => {
@@ -139,6 +138,8 @@ impl Channel {
             _ => Err(unexpected(payload)),
         }
         .map_err(|reply| match (reply.class, method::id(payload)) {
+            // RabbitMQ takes recover-async for recover here.
+            (0, Some(method::BASIC_RECOVER_ASYNC)) => reply.at_id(method::BASIC_RECOVER),
             (0, Some(id)) => reply.at_id(id),
             _ => reply,
         })
@@ -186,6 +187,5 @@ impl Channel {
 
 /// A method that only the broker sends, or one that has no place in an open channel.
 fn unexpected(payload: &[u8]) -> Reply {
-    let id = method::id(payload).unwrap_or(0);
-    Reply::unknown_method((id >> 16) as u16, id as u16)
+    Reply::unimplemented_method().at_id(method::id(payload).unwrap_or(0))
 }

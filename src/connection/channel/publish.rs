@@ -213,8 +213,11 @@ impl Channel {
         };
         let routed = cx.publisher.publish(&cx.broker, &exchange, publish);
         if let (Routed::Nowhere, Some(body)) = (routed, returned) {
+            let properties = Properties::new(&parts.properties);
+            let stripped = extra_keys(properties)?.has_bcc.then(|| without_bcc(properties));
+            let properties = stripped.as_deref().unwrap_or(&parts.properties);
             method::write_return(out.bytes(), self.number, NO_ROUTE, "NO_ROUTE", &parts.names);
-            out.plain_content(self.number, &parts.properties, &body, cx.tuned.frame_max);
+            out.plain_content(self.number, properties, &body, cx.tuned.frame_max);
         }
         if let Mode::Confirm = self.mode {
             cx.confirms.published(self.number);

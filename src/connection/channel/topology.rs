@@ -75,7 +75,7 @@ impl Channel {
     ) -> Result<(), Reply> {
         let to = BindTo::Exchange(unbind.destination.as_str().into());
         let key = unbind.routing_key.as_str();
-        cx.vhost.unbind(&mut cx.access, cx.id, unbind.source.as_str(), &to, key, &unbind.arguments)?;
+        cx.vhost.unbind(&mut cx.access, unbind.source.as_str(), &to, key, &unbind.arguments)?;
         self.exchange_ok(out, unbind.nowait, exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {}))
     }
 
@@ -133,7 +133,7 @@ impl Channel {
     pub(super) fn queue_unbind(&mut self, cx: &mut Context, out: &mut Output, unbind: &queue::Unbind) -> Result<(), Reply> {
         let (name, key) = self.binding(unbind.queue.as_str(), unbind.routing_key.as_str())?;
         let to = BindTo::Queue(name.into());
-        cx.vhost.unbind(&mut cx.access, cx.id, unbind.exchange.as_str(), &to, &key, &unbind.arguments)?;
+        cx.vhost.unbind(&mut cx.access, unbind.exchange.as_str(), &to, &key, &unbind.arguments)?;
         self.queue_ok(out, false, queue::AMQPMethod::UnbindOk(queue::UnbindOk {}))
     }
 
