@@ -64,13 +64,20 @@ pub struct ChunkBuilder {
 impl ChunkBuilder {
     /// A builder with room for `bytes` (what the round may need), at most [`CHUNK_BYTES_MAX`] unless one message needs more.
     pub fn with_capacity(bytes: usize) -> Self {
-        Self { data: Vec::with_capacity(bytes), large: None }
+        Self {
+            data: Vec::with_capacity(bytes),
+            large: None,
+        }
     }
 
     /// Bytes that a message of these parts takes in a chunk.
     pub fn size(names: usize, properties: usize, body: usize) -> usize {
         let head = names + FRAME_HEAD + HEADER_FIXED + properties + 1;
-        if body == 0 || body >= LARGE_BODY_BYTES { head } else { head + FRAME_HEAD + body + 1 }
+        if body == 0 || body >= LARGE_BODY_BYTES {
+            head
+        } else {
+            head + FRAME_HEAD + body + 1
+        }
     }
 
     /// Whether a message of `size` bytes (see [`size`](Self::size)) still fits without growing the buffer.
@@ -85,7 +92,13 @@ impl ChunkBuilder {
 
     /// Appends a message with a body that is not large.
     #[inline]
-    pub fn push(&mut self, names: &[u8], properties: &[u8], persistent: bool, body: &[u8]) -> Draft {
+    pub fn push(
+        &mut self,
+        names: &[u8],
+        properties: &[u8],
+        persistent: bool,
+        body: &[u8],
+    ) -> Draft {
         let start = self.push_head(names, properties, body.len() as u64);
         if !body.is_empty() {
             let mut head = [3, 0, 0, 0, 0, 0, 0];
@@ -98,7 +111,13 @@ impl ChunkBuilder {
     }
 
     /// Appends the only message of a chunk, whose large body moves in as it is.
-    pub fn push_large(&mut self, names: &[u8], properties: &[u8], persistent: bool, body: Box<[u8]>) -> Draft {
+    pub fn push_large(
+        &mut self,
+        names: &[u8],
+        properties: &[u8],
+        persistent: bool,
+        body: Box<[u8]>,
+    ) -> Draft {
         debug_assert!(self.is_empty() && body.len() >= LARGE_BODY_BYTES);
         let start = self.push_head(names, properties, body.len() as u64);
         let draft = Self::draft(start, names, properties, persistent, body.len());
@@ -126,7 +145,13 @@ impl ChunkBuilder {
 
     fn draft(start: u32, names: &[u8], properties: &[u8], persistent: bool, body: usize) -> Draft {
         let flags = if persistent { PERSISTENT } else { 0 };
-        Draft { start, names: names.len() as u16, flags, properties: properties.len() as u32, body: body as u32 }
+        Draft {
+            start,
+            names: names.len() as u16,
+            flags,
+            properties: properties.len() as u32,
+            body: body as u32,
+        }
     }
 
     #[inline]
@@ -151,7 +176,10 @@ impl ChunkBuilder {
         if data.capacity() - data.len() > data.capacity() / 4 {
             data.shrink_to_fit();
         }
-        SealedChunk(Arc::new(Chunk { data, large: self.large }))
+        SealedChunk(Arc::new(Chunk {
+            data,
+            large: self.large,
+        }))
     }
 }
 
@@ -200,7 +228,11 @@ impl Message {
     /// Like [`new`](Self::new), with exchange and routing key as adjacent shortstrs.
     pub fn from_parts(names: &[u8], properties: &[u8], body: &[u8]) -> Self {
         let persistent = Properties::new(properties).persistent();
-        let mut builder = ChunkBuilder::with_capacity(ChunkBuilder::size(names.len(), properties.len(), body.len()));
+        let mut builder = ChunkBuilder::with_capacity(ChunkBuilder::size(
+            names.len(),
+            properties.len(),
+            body.len(),
+        ));
         let draft = if body.len() >= LARGE_BODY_BYTES {
             builder.push_large(names, properties, persistent, body.into())
         } else {
@@ -211,7 +243,13 @@ impl Message {
 
     /// The same body under another address and with other properties, marked as dead-lettered by the broker.
     /// `keys_replaced` says that a dead-letter routing key stands for all its keys from now on.
-    pub fn dead_lettered(&self, exchange: &[u8], routing_key: &[u8], properties: &[u8], keys_replaced: bool) -> Self {
+    pub fn dead_lettered(
+        &self,
+        exchange: &[u8],
+        routing_key: &[u8],
+        properties: &[u8],
+        keys_replaced: bool,
+    ) -> Self {
         let mut message = Self::new(exchange, routing_key, properties, self.body());
         message.flags |= DEAD_LETTERED | (self.flags & KEYS_REPLACED);
         if keys_replaced {
@@ -245,7 +283,10 @@ impl Message {
 
     /// The property block (flags and list), byte for byte as published.
     pub fn properties(&self) -> &[u8] {
-        self.bytes(self.names as usize + FRAME_HEAD + HEADER_FIXED, self.properties as usize)
+        self.bytes(
+            self.names as usize + FRAME_HEAD + HEADER_FIXED,
+            self.properties as usize,
+        )
     }
 
     /// The whole body.
@@ -287,7 +328,10 @@ impl Message {
         if self.chunk.data[self.start as usize + at] & EXPIRATION == 0 {
             return None;
         }
-        std::str::from_utf8(Properties::new(self.properties()).expiration()?).ok()?.parse().ok()
+        std::str::from_utf8(Properties::new(self.properties()).expiration()?)
+            .ok()?
+            .parse()
+            .ok()
     }
 
     /// Whether its body lies apart and is to be written vectored.
@@ -323,14 +367,24 @@ impl Message {
             out[at + 1] = high;
             out[at + 2] = low;
         } else {
-            crate::wire::content::write_content(out, channel, self.properties(), self.body(), frame_max);
+            crate::wire::content::write_content(
+                out,
+                channel,
+                self.properties(),
+                self.body(),
+                frame_max,
+            );
         }
     }
 
     /// Bytes that it takes in its chunk.
     fn wire_len(&self) -> usize {
         let head = self.header_end();
-        if self.body == 0 || self.is_large() { head } else { head + FRAME_HEAD + self.body as usize + 1 }
+        if self.body == 0 || self.is_large() {
+            head
+        } else {
+            head + FRAME_HEAD + self.body as usize + 1
+        }
     }
 
     /// Memory that this message accounts for: its bytes, without what it shares the chunk with.

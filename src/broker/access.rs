@@ -21,7 +21,13 @@ impl Access {
     pub fn new(users: &Arc<Users>, user: Arc<User>, vhost: Arc<str>) -> Option<Self> {
         let version = users.version();
         let permission = users.permission(&user.name, &vhost)?;
-        Some(Self { user, vhost, users: Arc::clone(users), permission: Some(permission), version })
+        Some(Self {
+            user,
+            vhost,
+            users: Arc::clone(users),
+            permission: Some(permission),
+            version,
+        })
     }
 
     /// Counts the changes of any permission: what was allowed under one version holds only under that one.
@@ -37,12 +43,25 @@ impl Access {
         }
     }
 
-    fn check(&mut self, verb: Verb, name: &str, resource: impl FnOnce() -> String) -> Result<(), Reply> {
+    fn check(
+        &mut self,
+        verb: Verb,
+        name: &str,
+        resource: impl FnOnce() -> String,
+    ) -> Result<(), Reply> {
         self.refresh();
-        if self.permission.as_ref().is_some_and(|permission| permission.allows(verb, name)) {
+        if self
+            .permission
+            .as_ref()
+            .is_some_and(|permission| permission.allows(verb, name))
+        {
             return Ok(());
         }
-        Err(Reply::access_refused(verb.name(), &resource(), &self.user.name))
+        Err(Reply::access_refused(
+            verb.name(),
+            &resource(),
+            &self.user.name,
+        ))
     }
 
     /// May it do this to the queue?
@@ -55,17 +74,27 @@ impl Access {
     pub fn exchange(&mut self, verb: Verb, name: &str) -> Result<(), Reply> {
         let name = if name.is_empty() { "amq.default" } else { name };
         let vhost = Arc::clone(&self.vhost);
-        self.check(verb, name, || format!("exchange '{name}' in vhost '{vhost}'"))
+        self.check(verb, name, || {
+            format!("exchange '{name}' in vhost '{vhost}'")
+        })
     }
 
     /// May it use this routing key with a topic exchange? Allowed where no topic permission is set.
     pub fn topic(&mut self, verb: Verb, exchange: &str, routing_key: &[u8]) -> Result<(), Reply> {
-        let permission = self.users.topic_permission(&self.user.name, &self.vhost, exchange);
+        let permission = self
+            .users
+            .topic_permission(&self.user.name, &self.vhost, exchange);
         if permission.is_none_or(|permission| permission.allows(verb, routing_key)) {
             return Ok(());
         }
         let key = String::from_utf8_lossy(routing_key);
-        Err(Reply::topic_refused(verb.name(), &key, exchange, &self.vhost, &self.user.name))
+        Err(Reply::topic_refused(
+            verb.name(),
+            &key,
+            exchange,
+            &self.vhost,
+            &self.user.name,
+        ))
     }
 
     /// A publish may name a user only if it is the one that is logged in, or if it may impersonate.
@@ -73,6 +102,9 @@ impl Access {
         if claimed == self.user.name.as_bytes() || self.user.has_tag("impersonator") {
             return Ok(());
         }
-        Err(Reply::user_id_mismatch(&String::from_utf8_lossy(claimed), &self.user.name))
+        Err(Reply::user_id_mismatch(
+            &String::from_utf8_lossy(claimed),
+            &self.user.name,
+        ))
     }
 }

@@ -40,12 +40,23 @@ pub fn drain(broker: &Broker, queue: &Arc<Queue>) {
         if dying.is_empty() {
             continue;
         }
-        if let (Some(vhost), Some(dead_letter)) = (broker.vhost(&queue.spec.vhost), &rules.dead_letter) {
+        if let (Some(vhost), Some(dead_letter)) =
+            (broker.vhost(&queue.spec.vhost), &rules.dead_letter)
+        {
             for (_, message, reason) in &dying {
-                place(broker, &vhost, &queue, dead_letter, message, *reason, &mut todo);
+                place(
+                    broker,
+                    &vhost,
+                    &queue,
+                    dead_letter,
+                    message,
+                    *reason,
+                    &mut todo,
+                );
             }
         }
-        let sequences: SmallVec<[u64; BATCH]> = dying.iter().map(|(sequence, ..)| *sequence).collect();
+        let sequences: SmallVec<[u64; BATCH]> =
+            dying.iter().map(|(sequence, ..)| *sequence).collect();
         drop(dying);
         if queue.lock().buried(&sequences) {
             todo.push(queue);
@@ -62,24 +73,58 @@ fn place(
     reason: Reason,
     todo: &mut Vec<Arc<Queue>>,
 ) {
-    let Some(exchange) = vhost.exchange(&dead_letter.exchange) else { return };
+    let Some(exchange) = vhost.exchange(&dead_letter.exchange) else {
+        return;
+    };
     let now = broker.now();
-    let death = Death { reason, queue: &source.spec.name, now_ms: now };
-    let past = Past { buried: message.is_dead_lettered(), keys_replaced: message.keys_replaced() };
-    let properties = bury(message.properties(), message.exchange(), message.routing_key(), past, &death);
-    let routing_key = dead_letter.routing_key.as_ref().map_or(message.routing_key(), |key| key.as_bytes());
+    let death = Death {
+        reason,
+        queue: &source.spec.name,
+        now_ms: now,
+    };
+    let past = Past {
+        buried: message.is_dead_lettered(),
+        keys_replaced: message.keys_replaced(),
+    };
+    let properties = bury(
+        message.properties(),
+        message.exchange(),
+        message.routing_key(),
+        past,
+        &death,
+    );
+    let routing_key = dead_letter
+        .routing_key
+        .as_ref()
+        .map_or(message.routing_key(), |key| key.as_bytes());
     let replaces_keys = dead_letter.routing_key.is_some();
-    let copy = message.dead_lettered(dead_letter.exchange.as_bytes(), routing_key, &properties, replaces_keys);
+    let copy = message.dead_lettered(
+        dead_letter.exchange.as_bytes(),
+        routing_key,
+        &properties,
+        replaces_keys,
+    );
     let past = past.after_death(replaces_keys);
-    let keys: SmallVec<[&[u8]; 4]> = dead_letter::keys(copy.routing_key(), copy.properties(), past).collect();
+    let keys: SmallVec<[&[u8]; 4]> =
+        dead_letter::keys(copy.routing_key(), copy.properties(), past).collect();
     let mut queues = Vec::new();
-    Walk::new(Arc::clone(vhost)).route(&exchange, &keys, Properties::new(copy.properties()), &mut queues);
+    Walk::new(Arc::clone(vhost)).route(
+        &exchange,
+        &keys,
+        Properties::new(copy.properties()),
+        &mut queues,
+    );
     for target in queues {
         if is_cycle(copy.properties(), &target.spec.name) {
             continue;
         }
         let mut effects = Effects::default();
-        let placed = target.lock().publish(std::iter::once(copy.clone()), copy.is_persistent(), now, &mut effects);
+        let placed = target.lock().publish(
+            std::iter::once(copy.clone()),
+            copy.is_persistent(),
+            now,
+            &mut effects,
+        );
         if std::mem::take(&mut effects.dying) {
             todo.push(Arc::clone(&target));
         }

@@ -25,8 +25,8 @@ use parking_lot::{Mutex, RwLock};
 
 use self::exchange::{Exchange, ExchangeSpec};
 use self::names::Names;
-pub use self::registry::{Connection, Refusal};
 use self::registry::Registry;
+pub use self::registry::{Connection, Refusal};
 use self::reply_to::ReplyAddresses;
 use self::timers::Timers;
 use self::vhost::Vhost;
@@ -41,11 +41,9 @@ pub struct Settings {
     pub connections_max: Option<usize>,
     /// Open channels; `channel_max_per_node`.
     pub channels_max: Option<usize>,
-    /// Vhosts; `vhost_max`.
-    pub vhosts_max: Option<usize>,
     /// Queues in all; `cluster_queue_limit`.
     pub queues_max: Option<usize>,
-    /// Exchanges of a vhost; `cluster_exchange_limit`.
+    /// Exchanges in all; `cluster_exchange_limit`.
     pub exchanges_max: Option<usize>,
 }
 
@@ -86,7 +84,9 @@ pub fn random(bytes: &mut [u8]) {
 impl Broker {
     /// A broker without vhosts.
     pub fn new(settings: Settings, users: Arc<Users>) -> Arc<Self> {
-        let started_ms = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as u64);
+        let started_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_millis() as u64);
         Arc::new(Self {
             settings,
             users,
@@ -156,7 +156,20 @@ impl Broker {
 
     /// Queues of all vhosts.
     pub fn queue_count(&self) -> usize {
-        self.vhosts.read().values().map(|vhost| vhost.queue_count()).sum()
+        self.vhosts
+            .read()
+            .values()
+            .map(|vhost| vhost.queue_count())
+            .sum()
+    }
+
+    /// Exchanges of all vhosts.
+    pub fn exchange_count(&self) -> usize {
+        self.vhosts
+            .read()
+            .values()
+            .map(|vhost| vhost.exchanges.len())
+            .sum()
     }
 
     /// Does after a queue's lock what its verb asked for.
@@ -179,7 +192,9 @@ impl Broker {
         if effects.dying {
             dead_letter::drain(self, queue);
         }
-        if effects.unused && let Some(vhost) = self.vhost(&queue.spec.vhost) {
+        if effects.unused
+            && let Some(vhost) = self.vhost(&queue.spec.vhost)
+        {
             self.delete_abandoned(&vhost, queue);
         }
     }

@@ -17,7 +17,10 @@ pub struct Names<T> {
 
 impl<T> Default for Names<T> {
     fn default() -> Self {
-        Self { hasher: ahash::RandomState::new(), shards: std::array::from_fn(|_| Shard::default()) }
+        Self {
+            hasher: ahash::RandomState::new(),
+            shards: std::array::from_fn(|_| Shard::default()),
+        }
     }
 }
 
@@ -39,7 +42,10 @@ impl<T> Names<T> {
     /// Unlinks the name if it still stands for `value`.
     pub fn remove(&self, name: &str, value: &Arc<T>) -> bool {
         let mut shard = self.shard(name).write();
-        if shard.get(name).is_some_and(|current| Arc::ptr_eq(current, value)) {
+        if shard
+            .get(name)
+            .is_some_and(|current| Arc::ptr_eq(current, value))
+        {
             shard.remove(name);
             return true;
         }
@@ -53,6 +59,9 @@ impl<T> Names<T> {
 
     /// All of them, in no order.
     pub fn all(&self) -> Vec<Arc<T>> {
-        self.shards.iter().flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>()).collect()
+        self.shards
+            .iter()
+            .flat_map(|shard| shard.read().values().cloned().collect::<Vec<_>>())
+            .collect()
     }
 }

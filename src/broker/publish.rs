@@ -13,7 +13,9 @@ use super::Broker;
 use super::exchange::Exchange;
 use super::vhost::{Vhost, Walk};
 use crate::exchange::{Depends, extra_keys};
-use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message, SealedChunk};
+use crate::message::{
+    CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message, SealedChunk,
+};
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
 use crate::wire::properties::{Edits, Properties, rewrite};
@@ -154,7 +156,9 @@ impl Publisher {
 
     /// Whether messages for this queue wait for a flush.
     pub fn has_pending_for(&self, queue: &Queue) -> bool {
-        self.dirty.iter().any(|index| *self.queues[*index as usize].queue == *queue)
+        self.dirty
+            .iter()
+            .any(|index| *self.queues[*index as usize].queue == *queue)
     }
 
     /// Whether the route of these names is remembered and still holds, so that whoever published by it before may again.
@@ -175,7 +179,11 @@ impl Publisher {
         }
         let route = &mut self.routes[index];
         if route.checked != self.round {
-            if route.visited.iter().any(|(exchange, version)| exchange.version() != *version) {
+            if route
+                .visited
+                .iter()
+                .any(|(exchange, version)| exchange.version() != *version)
+            {
                 route.names.clear();
                 return None;
             }
@@ -186,24 +194,50 @@ impl Publisher {
 
     /// The queues of the route that [`knows`](Self::knows) has just found.
     pub fn known_targets(&self) -> impl Iterator<Item = &Queue> {
-        self.routes[self.last].targets.iter().map(|target| &*self.queues[*target as usize].queue)
+        self.routes[self.last]
+            .targets
+            .iter()
+            .map(|target| &*self.queues[*target as usize].queue)
     }
 
     /// Takes one message that [is known](Self::knows); large bodies and messages with extra keys go through
     /// [`publish`](Self::publish).
     #[inline]
-    pub fn publish_known(&mut self, names: &[u8], properties: &[u8], persistent: bool, body: &[u8], mandatory: u16) {
+    pub fn publish_known(
+        &mut self,
+        names: &[u8],
+        properties: &[u8],
+        persistent: bool,
+        body: &[u8],
+        mandatory: u16,
+    ) {
         let index = self.last;
         debug_assert!(self.routes[index].names == names);
         let (chunk, draft) = self.draft(names, properties, persistent, body);
         self.pending += 1;
         for target in &self.routes[index].targets {
-            Self::note(&mut self.queues, &mut self.dirty, *target, Pending { chunk, mandatory, draft }, persistent);
+            Self::note(
+                &mut self.queues,
+                &mut self.dirty,
+                *target,
+                Pending {
+                    chunk,
+                    mandatory,
+                    draft,
+                },
+                persistent,
+            );
         }
     }
 
     #[inline]
-    fn note(queues: &mut [Local], dirty: &mut Vec<u32>, target: u32, pending: Pending, persistent: bool) {
+    fn note(
+        queues: &mut [Local],
+        dirty: &mut Vec<u32>,
+        target: u32,
+        pending: Pending,
+        persistent: bool,
+    ) {
         let local = &mut queues[target as usize];
         if local.pending.is_empty() {
             dirty.push(target);
@@ -213,7 +247,13 @@ impl Publisher {
     }
 
     #[inline]
-    fn draft(&mut self, names: &[u8], properties: &[u8], persistent: bool, body: &[u8]) -> (u32, Draft) {
+    fn draft(
+        &mut self,
+        names: &[u8],
+        properties: &[u8],
+        persistent: bool,
+        body: &[u8],
+    ) -> (u32, Draft) {
         let size = ChunkBuilder::size(names.len(), properties.len(), body.len());
         let builder = match &mut self.builder {
             Some(builder) if builder.fits(size) => builder,
@@ -234,16 +274,37 @@ impl Publisher {
     }
 
     /// Routes and takes one message.
-    pub fn publish(&mut self, broker: &Broker, exchange: &Arc<Exchange>, publish: Publish<'_>) -> Routed {
-        let Publish { names, routing_key, properties: raw, body, mandatory } = publish;
+    pub fn publish(
+        &mut self,
+        broker: &Broker,
+        exchange: &Arc<Exchange>,
+        publish: Publish<'_>,
+    ) -> Routed {
+        let Publish {
+            names,
+            routing_key,
+            properties: raw,
+            body,
+            mandatory,
+        } = publish;
         let properties = Properties::new(raw);
         let persistent = properties.persistent();
         if exchange.name.is_empty() && Vhost::is_reply_address(routing_key) {
             let message = Message::from_parts(names, raw, body.bytes());
-            return if broker.reply_addresses.send(routing_key, message) { Routed::To(1) } else { Routed::Nowhere };
+            return if broker.reply_addresses.send(routing_key, message) {
+                Routed::To(1)
+            } else {
+                Routed::Nowhere
+            };
         }
-        let extra = if properties.headers().is_some() { extra_keys(properties).ok() } else { None };
-        let keyed = extra.as_ref().is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
+        let extra = if properties.headers().is_some() {
+            extra_keys(properties).ok()
+        } else {
+            None
+        };
+        let keyed = extra
+            .as_ref()
+            .is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
         if keyed && let Some(index) = self.cached(names) {
             let targets = self.routes[index].targets.clone();
             self.push(&targets, names, raw, persistent, body, mandatory);
@@ -263,18 +324,37 @@ impl Publisher {
             self.remember(names, &targets);
         }
         let stripped = extra.has_bcc.then(|| without_bcc(properties));
-        self.push(&targets, names, stripped.as_deref().unwrap_or(raw), persistent, body, mandatory);
+        self.push(
+            &targets,
+            names,
+            stripped.as_deref().unwrap_or(raw),
+            persistent,
+            body,
+            mandatory,
+        );
         Routed::To(targets.len())
     }
 
-    fn push(&mut self, targets: &Targets, names: &[u8], properties: &[u8], persistent: bool, body: Body<'_>, mandatory: u16) {
+    fn push(
+        &mut self,
+        targets: &Targets,
+        names: &[u8],
+        properties: &[u8],
+        persistent: bool,
+        body: Body<'_>,
+        mandatory: u16,
+    ) {
         let (chunk, draft) = match body {
             Body::Small(body) => self.draft(names, properties, persistent, body),
             Body::Large(body) => {
                 if let Some(full) = self.builder.take().filter(|builder| !builder.is_empty()) {
                     self.chunks.push(full.seal());
                 }
-                let mut builder = ChunkBuilder::with_capacity(ChunkBuilder::size(names.len(), properties.len(), body.len()));
+                let mut builder = ChunkBuilder::with_capacity(ChunkBuilder::size(
+                    names.len(),
+                    properties.len(),
+                    body.len(),
+                ));
                 let draft = builder.push_large(names, properties, persistent, body);
                 self.chunks.push(builder.seal());
                 (self.chunks.len() as u32 - 1, draft)
@@ -282,22 +362,43 @@ impl Publisher {
         };
         self.pending += 1;
         for target in targets {
-            Self::note(&mut self.queues, &mut self.dirty, *target, Pending { chunk, mandatory, draft }, persistent);
+            Self::note(
+                &mut self.queues,
+                &mut self.dirty,
+                *target,
+                Pending {
+                    chunk,
+                    mandatory,
+                    draft,
+                },
+                persistent,
+            );
         }
     }
 
     fn local(&mut self, queue: Arc<Queue>) -> u32 {
         // Few queues as a rule; a connection with many routes finds most of them in its cache.
-        let at = self.queues.iter().rposition(|local| Arc::ptr_eq(&local.queue, &queue)).unwrap_or_else(|| {
-            self.queues.push(Local { queue, pending: Vec::new(), persistent: false });
-            self.queues.len() - 1
-        });
+        let at = self
+            .queues
+            .iter()
+            .rposition(|local| Arc::ptr_eq(&local.queue, &queue))
+            .unwrap_or_else(|| {
+                self.queues.push(Local {
+                    queue,
+                    pending: Vec::new(),
+                    persistent: false,
+                });
+                self.queues.len() - 1
+            });
         at as u32
     }
 
     fn remember(&mut self, names: &[u8], targets: &Targets) {
         let visited = self.walk.asked();
-        if visited.iter().any(|(exchange, _)| exchange.depends() != Depends::RoutingKey) {
+        if visited
+            .iter()
+            .any(|(exchange, _)| exchange.depends() != Depends::RoutingKey)
+        {
             return;
         }
         if self.routes.is_empty() {
@@ -331,7 +432,13 @@ impl Publisher {
 
     /// Pushes what waits into its queues. Returns the receipt that confirms of these messages wait for; `effects` collects the
     /// wake-ups, `unroutable` the mandatory messages whose queue has just gone.
-    pub fn flush(&mut self, broker: &Broker, now: u64, wakers: &mut Effects, unroutable: &mut Vec<Unroutable>) -> Receipt {
+    pub fn flush(
+        &mut self,
+        broker: &Broker,
+        now: u64,
+        wakers: &mut Effects,
+        unroutable: &mut Vec<Unroutable>,
+    ) -> Receipt {
         if self.pending == 0 {
             return Receipt::NOTHING;
         }
@@ -345,9 +452,15 @@ impl Publisher {
             let local = &mut self.queues[self.dirty[index] as usize];
             let mut effects = Effects::default();
             let chunks = &self.chunks;
-            let messages = local.pending.iter().map(|pending| chunks[pending.chunk as usize].message(&pending.draft));
+            let messages = local
+                .pending
+                .iter()
+                .map(|pending| chunks[pending.chunk as usize].message(&pending.draft));
             let persistent = std::mem::take(&mut local.persistent);
-            let published = local.queue.lock().publish(messages, persistent, now, &mut effects);
+            let published = local
+                .queue
+                .lock()
+                .publish(messages, persistent, now, &mut effects);
             wakers.take_wakers(&mut effects);
             let queue = effects.is_more().then(|| Arc::clone(&local.queue));
             match published {
@@ -390,20 +503,32 @@ impl Publisher {
         for orphan in orphans {
             let message = self.chunks[orphan.chunk as usize].message(&orphan.draft);
             let mut found = Vec::new();
-            if let Some(exchange) = std::str::from_utf8(message.exchange()).ok().and_then(|name| self.walk.vhost().exchange(name)) {
+            if let Some(exchange) = std::str::from_utf8(message.exchange())
+                .ok()
+                .and_then(|name| self.walk.vhost().exchange(name))
+            {
                 let properties = Properties::new(message.properties());
-                self.walk.route(&exchange, &[message.routing_key()], properties, &mut found);
+                self.walk
+                    .route(&exchange, &[message.routing_key()], properties, &mut found);
             }
             let mut placed = false;
             for queue in found {
                 // Its other queues have it already: only a queue that took the dead one's place is new.
-                if self.queues.iter().any(|local| Arc::ptr_eq(&local.queue, &queue)) {
+                if self
+                    .queues
+                    .iter()
+                    .any(|local| Arc::ptr_eq(&local.queue, &queue))
+                {
                     placed = true;
                     continue;
                 }
                 let mut effects = Effects::default();
                 let one = std::iter::once(message.clone());
-                if let Ok(new) = queue.lock().publish(one, message.is_persistent(), now, &mut effects) {
+                if let Ok(new) =
+                    queue
+                        .lock()
+                        .publish(one, message.is_persistent(), now, &mut effects)
+                {
                     receipt = receipt.max(new);
                     placed = true;
                 }
@@ -411,7 +536,10 @@ impl Publisher {
                 broker.perform(&queue, effects);
             }
             if !placed && orphan.mandatory != 0 {
-                unroutable.push(Unroutable { channel: orphan.mandatory, message });
+                unroutable.push(Unroutable {
+                    channel: orphan.mandatory,
+                    message,
+                });
             }
         }
         receipt
@@ -420,8 +548,16 @@ impl Publisher {
 
 /// The property block without its BCC header, which no receiver sees.
 pub fn without_bcc(properties: Properties<'_>) -> Vec<u8> {
-    let headers = properties.headers().map(|raw| Table(raw).without(&[b"BCC"]));
-    rewrite(properties.raw(), &Edits { headers, ..Edits::default() })
+    let headers = properties
+        .headers()
+        .map(|raw| Table(raw).without(&[b"BCC"]));
+    rewrite(
+        properties.raw(),
+        &Edits {
+            headers,
+            ..Edits::default()
+        },
+    )
 }
 
 impl Body<'_> {
@@ -434,6 +570,10 @@ impl Body<'_> {
 
     /// A body as it is kept: apart when it is large.
     pub fn from_slice(body: &[u8]) -> Body<'_> {
-        if body.len() >= LARGE_BODY_BYTES { Body::Large(body.into()) } else { Body::Small(body) }
+        if body.len() >= LARGE_BODY_BYTES {
+            Body::Large(body.into())
+        } else {
+            Body::Small(body)
+        }
     }
 }

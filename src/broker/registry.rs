@@ -68,7 +68,9 @@ impl Registry {
     /// The broker goes down.
     pub fn close_all(&self) {
         for connection in self.all() {
-            connection.mailbox.control(Control::Close(Reply::shutdown()));
+            connection
+                .mailbox
+                .control(Control::Close(Reply::shutdown()));
         }
     }
 }

@@ -29,8 +29,11 @@ impl ReplyAddresses {
     pub fn open(&self, mailbox: &Arc<Mailbox>, channel: u16) -> Arc<str> {
         let mut secret = [0u8; 24];
         crate::broker::random(&mut secret);
-        let address: Arc<str> = format!("{}{}", Self::PREFIX, BASE64_URL_SAFE_NO_PAD.encode(secret)).into();
-        self.addresses.write().insert(address.as_bytes().into(), (Arc::clone(mailbox), channel));
+        let address: Arc<str> =
+            format!("{}{}", Self::PREFIX, BASE64_URL_SAFE_NO_PAD.encode(secret)).into();
+        self.addresses
+            .write()
+            .insert(address.as_bytes().into(), (Arc::clone(mailbox), channel));
         address
     }
 

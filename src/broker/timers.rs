@@ -46,7 +46,10 @@ const SLEEP_MAX: Duration = Duration::from_secs(3600);
 impl Timers {
     /// Ticks the queue at `at` (milliseconds since the epoch).
     pub fn arm(&self, queue: &Arc<Queue>, at: u64) {
-        let entry = Entry { at, queue: Arc::downgrade(queue) };
+        let entry = Entry {
+            at,
+            queue: Arc::downgrade(queue),
+        };
         let mut heap = self.heap.lock();
         let earlier = heap.peek().is_none_or(|Reverse(first)| at < first.at);
         heap.push(Reverse(entry));

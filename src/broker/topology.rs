@@ -50,8 +50,15 @@ impl Bindings {
         if bindings.contains_key(&key) {
             return false;
         }
-        binding.source.bind(key.routing_key.as_bytes(), &binding.arguments, binding.destination.clone());
-        self.by_destination.entry(key.destination).or_default().insert((binding.source.id, key.clone()));
+        binding.source.bind(
+            key.routing_key.as_bytes(),
+            &binding.arguments,
+            binding.destination.clone(),
+        );
+        self.by_destination
+            .entry(key.destination)
+            .or_default()
+            .insert((binding.source.id, key.clone()));
         bindings.insert(key, binding);
         true
     }
@@ -70,7 +77,11 @@ impl Bindings {
                 self.by_destination.remove(&key.destination);
             }
         }
-        binding.source.unbind(key.routing_key.as_bytes(), &binding.arguments, &binding.destination);
+        binding.source.unbind(
+            key.routing_key.as_bytes(),
+            &binding.arguments,
+            &binding.destination,
+        );
         last.then_some(binding.source)
     }
 
@@ -133,7 +144,11 @@ pub enum BindTo<'a> {
 
 /// RabbitMQ strips CR and LF from names in declare, bind and delete.
 pub fn clean_name(name: &str) -> Cow<'_, str> {
-    if name.contains(['\r', '\n']) { name.replace(['\r', '\n'], "").into() } else { name.into() }
+    if name.contains(['\r', '\n']) {
+        name.replace(['\r', '\n'], "").into()
+    } else {
+        name.into()
+    }
 }
 
 /// A name that the broker makes: `prefix` and 22 characters that nobody guesses.
@@ -141,7 +156,10 @@ pub fn generated_name(prefix: &str) -> String {
     use base64::Engine;
     let mut bytes = [0u8; 16];
     random(&mut bytes);
-    format!("{prefix}{}", base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(bytes))
+    format!(
+        "{prefix}{}",
+        base64::prelude::BASE64_URL_SAFE_NO_PAD.encode(bytes)
+    )
 }
 
 impl Vhost {
@@ -162,7 +180,9 @@ impl Vhost {
 
     fn check_owner(&self, queue: &Queue, connection: u64) -> Result<(), Reply> {
         match queue.spec.owner {
-            Some(owner) if owner != connection => Err(Reply::resource_locked(&queue.spec.name, &self.name)),
+            Some(owner) if owner != connection => {
+                Err(Reply::resource_locked(&queue.spec.name, &self.name))
+            }
             _ => Ok(()),
         }
     }
@@ -185,7 +205,8 @@ impl Vhost {
         ];
         for (name, kind, internal) in exchanges {
             if name.is_empty() {
-                self.exchanges.insert(Arc::clone(&self.default.name), Arc::clone(&self.default));
+                self.exchanges
+                    .insert(Arc::clone(&self.default.name), Arc::clone(&self.default));
                 continue;
             }
             let spec = ExchangeSpec {
@@ -197,12 +218,18 @@ impl Vhost {
                 arguments: FieldTable::default(),
                 alternate: None,
             };
-            self.exchanges.insert(name.into(), Exchange::new(broker.next_id(), spec));
+            self.exchanges
+                .insert(name.into(), Exchange::new(broker.next_id(), spec));
         }
     }
 
     /// exchange.declare, not passive.
-    pub fn declare_exchange(&self, broker: &Broker, access: &mut Access, declare: DeclareExchange<'_>) -> Result<(), Reply> {
+    pub fn declare_exchange(
+        &self,
+        broker: &Broker,
+        access: &mut Access,
+        declare: DeclareExchange<'_>,
+    ) -> Result<(), Reply> {
         let kind = find(declare.kind)?;
         if declare.name.is_empty() {
             return Err(Reply::default_exchange());
@@ -224,7 +251,7 @@ impl Vhost {
         }
         kind.check_declare(&declare.arguments)?;
         if let Some(most) = broker.settings.exchanges_max
-            && self.exchanges.len() >= most
+            && broker.exchange_count() >= most
         {
             return Err(Reply::exchange_limit(&name, &self.name, most as u64));
         }
@@ -240,7 +267,10 @@ impl Vhost {
         if spec.alternate.is_some() {
             self.alternates.fetch_add(1, Ordering::AcqRel);
         }
-        self.exchanges.insert(Arc::clone(&spec.name), Exchange::new(broker.next_id(), spec));
+        self.exchanges.insert(
+            Arc::clone(&spec.name),
+            Exchange::new(broker.next_id(), spec),
+        );
         self.invalidate_alternates(&name);
         Ok(())
     }
@@ -258,7 +288,12 @@ impl Vhost {
     }
 
     /// exchange.delete. A missing exchange is a success.
-    pub fn delete_exchange(&self, access: &mut Access, name: &str, if_unused: bool) -> Result<(), Reply> {
+    pub fn delete_exchange(
+        &self,
+        access: &mut Access,
+        name: &str,
+        if_unused: bool,
+    ) -> Result<(), Reply> {
         let name = clean_name(name);
         if name.is_empty() {
             return Err(Reply::default_exchange());
@@ -268,7 +303,9 @@ impl Vhost {
         }
         access.exchange(Verb::Configure, &name)?;
         let mut bindings = self.bindings.lock();
-        let Some(exchange) = self.exchange(&name) else { return Ok(()) };
+        let Some(exchange) = self.exchange(&name) else {
+            return Ok(());
+        };
         if if_unused && bindings.has_source(&exchange) {
             return Err(Reply::exchange_in_use(&name, &self.name));
         }
@@ -287,8 +324,11 @@ impl Vhost {
                 self.alternates.fetch_sub(1, Ordering::AcqRel);
             }
             self.invalidate_alternates(&exchange.name);
-            let keys: Vec<BindingKey> =
-                bindings.by_source.get(&exchange.id).map(|own| own.keys().cloned().collect()).unwrap_or_default();
+            let keys: Vec<BindingKey> = bindings
+                .by_source
+                .get(&exchange.id)
+                .map(|own| own.keys().cloned().collect())
+                .unwrap_or_default();
             for key in keys {
                 bindings.remove(exchange.id, &key);
             }
@@ -299,8 +339,16 @@ impl Vhost {
     /// Removes every binding to a destination; returns the auto-delete exchanges that lost their last binding by it.
     fn unbind_destination(&self, bindings: &mut Bindings, destination: u64) -> Vec<Arc<Exchange>> {
         let mut abandoned = Vec::new();
-        for (source, key) in bindings.by_destination.remove(&destination).unwrap_or_default() {
-            abandoned.extend(bindings.remove(source, &key).filter(|exchange| exchange.auto_delete));
+        for (source, key) in bindings
+            .by_destination
+            .remove(&destination)
+            .unwrap_or_default()
+        {
+            abandoned.extend(
+                bindings
+                    .remove(source, &key)
+                    .filter(|exchange| exchange.auto_delete),
+            );
         }
         abandoned
     }
@@ -319,9 +367,18 @@ impl Vhost {
         let mut bindings = self.bindings.lock();
         let source = self.existing_exchange(&source)?;
         let destination = self.destination(&destination, connection)?;
-        source.kind.check_binding(routing_key.as_bytes(), &arguments)?;
+        source
+            .kind
+            .check_binding(routing_key.as_bytes(), &arguments)?;
         let key = binding_key(&destination, routing_key, &arguments);
-        bindings.add(key, Binding { source, destination, arguments });
+        bindings.add(
+            key,
+            Binding {
+                source,
+                destination,
+                arguments,
+            },
+        );
         Ok(())
     }
 
@@ -336,15 +393,22 @@ impl Vhost {
     ) -> Result<(), Reply> {
         let (source, destination) = self.binding_ends(access, source, destination, routing_key)?;
         let mut bindings = self.bindings.lock();
-        let Some(source) = self.exchange(&source) else { return Ok(()) };
+        let Some(source) = self.exchange(&source) else {
+            return Ok(());
+        };
         // Anybody may unbind an exclusive queue, as in RabbitMQ.
         let destination = match &destination {
             BindTo::Queue(name) => self.queue(name).map(Target::Queue),
             BindTo::Exchange(name) => self.exchange(name).map(Target::Exchange),
         };
-        let Some(destination) = destination else { return Ok(()) };
+        let Some(destination) = destination else {
+            return Ok(());
+        };
         let key = binding_key(&destination, routing_key, arguments);
-        if let Some(abandoned) = bindings.remove(source.id, &key).filter(|exchange| exchange.auto_delete) {
+        if let Some(abandoned) = bindings
+            .remove(source.id, &key)
+            .filter(|exchange| exchange.auto_delete)
+        {
             self.unlink_exchange(&mut bindings, &abandoned);
         }
         Ok(())
@@ -378,7 +442,10 @@ impl Vhost {
             return Err(Reply::default_exchange());
         }
         access.exchange(Verb::Read, &source)?;
-        if self.exchange(&source).is_some_and(|exchange| exchange.kind.kind == Kind::Topic) {
+        if self
+            .exchange(&source)
+            .is_some_and(|exchange| exchange.kind.kind == Kind::Topic)
+        {
             access.topic(Verb::Read, &source, routing_key.as_bytes())?;
         }
         Ok((source, destination))
@@ -392,10 +459,20 @@ impl Vhost {
     }
 
     /// queue.declare, passive.
-    pub fn find_queue(&self, broker: &Broker, name: &str, connection: u64) -> Result<Declared, Reply> {
+    pub fn find_queue(
+        &self,
+        broker: &Broker,
+        name: &str,
+        connection: u64,
+    ) -> Result<Declared, Reply> {
         let name = clean_name(name);
         if *name == *ReplyAddresses::QUEUE {
-            return Ok(Declared { name: name.as_ref().into(), queue: None, messages: 0, consumers: 1 });
+            return Ok(Declared {
+                name: name.as_ref().into(),
+                queue: None,
+                messages: 0,
+                consumers: 1,
+            });
         }
         if Self::is_reply_address(name.as_bytes()) {
             return self.declare_reply_address(broker, &name);
@@ -407,22 +484,41 @@ impl Vhost {
     /// A declare of a reply address asks whether somebody listens there; the bare name always exists.
     fn declare_reply_address(&self, broker: &Broker, name: &str) -> Result<Declared, Reply> {
         if broker.reply_addresses.is_open(name.as_bytes()) {
-            return Ok(Declared { name: name.into(), queue: None, messages: 0, consumers: 1 });
+            return Ok(Declared {
+                name: name.into(),
+                queue: None,
+                messages: 0,
+                consumers: 1,
+            });
         }
         Err(self.no_queue(name))
     }
 
     /// queue.declare, not passive.
-    pub fn declare_queue(&self, broker: &Broker, access: &mut Access, declare: DeclareQueue<'_>) -> Result<Declared, Reply> {
+    pub fn declare_queue(
+        &self,
+        broker: &Broker,
+        access: &mut Access,
+        declare: DeclareQueue<'_>,
+    ) -> Result<Declared, Reply> {
         let given = clean_name(declare.name);
         if *given == *ReplyAddresses::QUEUE {
-            return Ok(Declared { name: given.as_ref().into(), queue: None, messages: 0, consumers: 1 });
+            return Ok(Declared {
+                name: given.as_ref().into(),
+                queue: None,
+                messages: 0,
+                consumers: 1,
+            });
         }
         if Self::is_reply_address(given.as_bytes()) {
             return self.declare_reply_address(broker, &given);
         }
         let server_named = given.is_empty();
-        let name = if server_named { generated_name("amq.gen-") } else { given.into_owned() };
+        let name = if server_named {
+            generated_name("amq.gen-")
+        } else {
+            given.into_owned()
+        };
         let resource = queue_resource(&name, &self.name);
         access.queue(Verb::Configure, &name)?;
         let _change = self.bindings.lock();
@@ -459,22 +555,46 @@ impl Vhost {
             auto_delete: declare.auto_delete,
             arguments: arguments::stored(&declare.arguments, parsed.kind),
         };
-        let queue = Queue::new(spec, Rules::of(&parsed), Arc::clone(&broker.journal), broker.now());
-        self.queues.insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
+        let queue = Queue::new(
+            spec,
+            Rules::of(&parsed),
+            Arc::clone(&broker.journal),
+            broker.now(),
+        );
+        self.queues
+            .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
         Ok(used(broker, queue))
     }
 
-    fn check_redeclare(&self, queue: &Queue, declare: &DeclareQueue<'_>, resource: &str) -> Result<(), Reply> {
+    fn check_redeclare(
+        &self,
+        queue: &Queue,
+        declare: &DeclareQueue<'_>,
+        resource: &str,
+    ) -> Result<(), Reply> {
         if queue.spec.owner != declare.exclusive.then_some(declare.connection) {
             return Err(Reply::resource_locked(&queue.spec.name, &self.name));
         }
         let durable = declare.durable && !declare.exclusive;
         if queue.spec.durable != durable {
-            return Err(Reply::inequivalent("durable", resource, &durable.to_string(), &queue.spec.durable.to_string()));
+            return Err(Reply::inequivalent(
+                "durable",
+                resource,
+                &durable.to_string(),
+                &queue.spec.durable.to_string(),
+            ));
         }
         if queue.spec.auto_delete != declare.auto_delete {
-            let (received, current) = (declare.auto_delete.to_string(), queue.spec.auto_delete.to_string());
-            return Err(Reply::inequivalent("auto_delete", resource, &received, &current));
+            let (received, current) = (
+                declare.auto_delete.to_string(),
+                queue.spec.auto_delete.to_string(),
+            );
+            return Err(Reply::inequivalent(
+                "auto_delete",
+                resource,
+                &received,
+                &current,
+            ));
         }
         arguments::equivalent(&queue.spec.arguments, &declare.arguments, resource)
     }
@@ -491,7 +611,9 @@ impl Vhost {
     ) -> Result<usize, Reply> {
         let name = clean_name(name);
         access.queue(Verb::Configure, &name)?;
-        let Some(queue) = self.queue(&name) else { return Ok(0) };
+        let Some(queue) = self.queue(&name) else {
+            return Ok(0);
+        };
         self.check_owner(&queue, connection)?;
         match self.remove_queue(broker, &queue, if_unused, if_empty) {
             Ok(ready) => Ok(ready),
@@ -524,7 +646,9 @@ impl Vhost {
         let mut effects = Effects::default();
         {
             let mut locked = queue.lock();
-            if !locked.is_abandoned(broker.now()) || locked.delete(false, false, &mut effects).is_err() {
+            if !locked.is_abandoned(broker.now())
+                || locked.delete(false, false, &mut effects).is_err()
+            {
                 return;
             }
         }
@@ -550,7 +674,12 @@ fn used(broker: &Broker, queue: Arc<Queue>) -> Declared {
         locked.counts()
     };
     broker.perform(&queue, effects);
-    Declared { name: Arc::clone(&queue.spec.name), queue: Some(queue), messages, consumers }
+    Declared {
+        name: Arc::clone(&queue.spec.name),
+        queue: Some(queue),
+        messages,
+        consumers,
+    }
 }
 
 fn binding_key(destination: &Destination, routing_key: &str, arguments: &FieldTable) -> BindingKey {
@@ -558,24 +687,47 @@ fn binding_key(destination: &Destination, routing_key: &str, arguments: &FieldTa
         Target::Queue(queue) => queue.spec.id,
         Target::Exchange(exchange) => exchange.id,
     };
-    BindingKey { destination, routing_key: routing_key.into(), arguments: table::from_field_table(arguments).into() }
+    BindingKey {
+        destination,
+        routing_key: routing_key.into(),
+        arguments: table::from_field_table(arguments).into(),
+    }
 }
 
-fn check_equivalent(existing: &Exchange, declare: &DeclareExchange<'_>, resource: &str) -> Result<(), Reply> {
+fn check_equivalent(
+    existing: &Exchange,
+    declare: &DeclareExchange<'_>,
+    resource: &str,
+) -> Result<(), Reply> {
     let flags = [
         ("durable", declare.durable, existing.durable),
         ("auto_delete", declare.auto_delete, existing.auto_delete),
         ("internal", declare.internal, existing.internal),
     ];
     if existing.kind.name != declare.kind {
-        return Err(Reply::inequivalent("type", resource, declare.kind, existing.kind.name));
+        return Err(Reply::inequivalent(
+            "type",
+            resource,
+            declare.kind,
+            existing.kind.name,
+        ));
     }
     for (field, received, current) in flags {
         if received != current {
-            return Err(Reply::inequivalent(field, resource, &received.to_string(), &current.to_string()));
+            return Err(Reply::inequivalent(
+                field,
+                resource,
+                &received.to_string(),
+                &current.to_string(),
+            ));
         }
     }
     let (current, received) = (existing.arguments.inner(), declare.arguments.inner());
     const ALTERNATE: &str = "alternate-exchange";
-    arguments::compare(ALTERNATE, current.get(ALTERNATE), received.get(ALTERNATE), resource)
+    arguments::compare(
+        ALTERNATE,
+        current.get(ALTERNATE),
+        received.get(ALTERNATE),
+        resource,
+    )
 }

@@ -26,7 +26,11 @@ pub struct Transaction {
 
 impl Transaction {
     fn part(&mut self, queue: &Arc<Queue>) -> &mut Part {
-        &mut self.parts.entry(queue.spec.id).or_insert_with(|| (Arc::clone(queue), Part::default())).1
+        &mut self
+            .parts
+            .entry(queue.spec.id)
+            .or_insert_with(|| (Arc::clone(queue), Part::default()))
+            .1
     }
 
     /// A message for a queue that it was routed to.
@@ -50,12 +54,17 @@ impl Transaction {
             let mut one = Effects::default();
             let persistent = part.publishes.iter().any(Message::is_persistent);
             if !part.publishes.is_empty()
-                && let Ok(placed) = locked.publish(part.publishes.iter().cloned(), persistent, now, &mut one)
+                && let Ok(placed) =
+                    locked.publish(part.publishes.iter().cloned(), persistent, now, &mut one)
             {
                 receipt = receipt.max(placed);
             }
             own.push(one);
-            for run in part.settles.chunk_by(|a, b| a.1 == b.1).flat_map(|run| run.chunks(STEPS_MAX)) {
+            for run in part
+                .settles
+                .chunk_by(|a, b| a.1 == b.1)
+                .flat_map(|run| run.chunks(STEPS_MAX))
+            {
                 let mut one = Effects::default();
                 let sequences: Vec<u64> = run.iter().map(|(sequence, _)| *sequence).collect();
                 locked.settle(&sequences, run[0].1, now, &mut one);

@@ -66,7 +66,11 @@ pub struct Walk {
 impl Walk {
     /// A walk through `vhost`; allocates nothing yet.
     pub fn new(vhost: Arc<Vhost>) -> Self {
-        Self { vhost, asked: RefCell::default(), scratch: Scratch::default() }
+        Self {
+            vhost,
+            asked: RefCell::default(),
+            scratch: Scratch::default(),
+        }
     }
 
     /// The vhost.
@@ -75,7 +79,13 @@ impl Walk {
     }
 
     /// The queues that a message published to `start` goes to, each once, in `queues`.
-    pub fn route(&mut self, start: &Arc<Exchange>, keys: &[&[u8]], properties: Properties<'_>, queues: &mut Vec<Arc<Queue>>) {
+    pub fn route(
+        &mut self,
+        start: &Arc<Exchange>,
+        keys: &[&[u8]],
+        properties: Properties<'_>,
+        queues: &mut Vec<Arc<Queue>>,
+    ) {
         self.asked.borrow_mut().clear();
         let mut scratch = std::mem::take(&mut self.scratch);
         route(self, start, keys, properties, &mut scratch, queues);
@@ -92,18 +102,30 @@ impl Graph for Walk {
     type Queue = Arc<Queue>;
     type Exchange = Arc<Exchange>;
 
-    fn targets(&self, exchange: &Arc<Exchange>, message: &Envelope<'_>, out: &mut Vec<Destination>) {
+    fn targets(
+        &self,
+        exchange: &Arc<Exchange>,
+        message: &Envelope<'_>,
+        out: &mut Vec<Destination>,
+    ) {
         let version = if exchange.id == self.vhost.default.id {
-            let queue = std::str::from_utf8(message.routing_key).ok().and_then(|name| self.vhost.queues.get(name));
+            let queue = std::str::from_utf8(message.routing_key)
+                .ok()
+                .and_then(|name| self.vhost.queues.get(name));
             out.extend(queue.map(Target::Queue));
             exchange.version()
         } else {
             exchange.route(message, out)
         };
-        self.asked.borrow_mut().push((Arc::clone(exchange), version));
+        self.asked
+            .borrow_mut()
+            .push((Arc::clone(exchange), version));
     }
 
     fn alternate(&self, exchange: &Arc<Exchange>) -> Option<Arc<Exchange>> {
-        exchange.alternate.as_ref().and_then(|name| self.vhost.exchanges.get(name))
+        exchange
+            .alternate
+            .as_ref()
+            .and_then(|name| self.vhost.exchanges.get(name))
     }
 }

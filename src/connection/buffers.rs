@@ -19,7 +19,9 @@ thread_local! {
 
 /// An empty buffer to encode into.
 pub fn take_output() -> Vec<u8> {
-    OUTPUTS.with_borrow_mut(|spares| spares.pop()).unwrap_or_default()
+    OUTPUTS
+        .with_borrow_mut(|spares| spares.pop())
+        .unwrap_or_default()
 }
 
 /// Gives one back.
@@ -36,7 +38,9 @@ pub fn give_output(mut buffer: Vec<u8>) {
 
 /// An empty vector for a mailbox to go on with.
 pub fn take_deliveries() -> Vec<Delivery> {
-    DELIVERIES.with_borrow_mut(|spares| spares.pop()).unwrap_or_default()
+    DELIVERIES
+        .with_borrow_mut(|spares| spares.pop())
+        .unwrap_or_default()
 }
 
 /// Gives one back, emptied.

@@ -47,23 +47,32 @@ impl Consumers {
     pub fn get(&self, id: u32) -> Option<&Consumer> {
         match self.all.as_slice() {
             [only] if only.id == id => Some(only),
-            all => all.binary_search_by_key(&id, |consumer| consumer.id).ok().map(|index| &all[index]),
+            all => all
+                .binary_search_by_key(&id, |consumer| consumer.id)
+                .ok()
+                .map(|index| &all[index]),
         }
     }
 
     /// Removes one.
     pub fn remove(&mut self, id: u32) -> Option<Consumer> {
-        let index = self.all.binary_search_by_key(&id, |consumer| consumer.id).ok()?;
+        let index = self
+            .all
+            .binary_search_by_key(&id, |consumer| consumer.id)
+            .ok()?;
         Some(self.all.remove(index))
     }
 
     /// Those of a channel.
     pub fn of_channel(&self, channel: u16) -> impl Iterator<Item = &Consumer> {
-        self.all.iter().filter(move |consumer| consumer.channel == channel)
+        self.all
+            .iter()
+            .filter(move |consumer| consumer.channel == channel)
     }
 
     /// The consumer of that tag on a channel.
     pub fn by_tag(&self, channel: u16, tag: &str) -> Option<&Consumer> {
-        self.of_channel(channel).find(|consumer| &*consumer.tag == tag)
+        self.of_channel(channel)
+            .find(|consumer| &*consumer.tag == tag)
     }
 }

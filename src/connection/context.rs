@@ -67,7 +67,9 @@ impl Context {
             return;
         }
         let mut unroutable: Vec<Unroutable> = Vec::new();
-        let receipt = self.publisher.flush(&self.broker, self.now, &mut self.wakers, &mut unroutable);
+        let receipt =
+            self.publisher
+                .flush(&self.broker, self.now, &mut self.wakers, &mut unroutable);
         for Unroutable { channel, message } in unroutable {
             method::write_return(out.bytes(), channel, NO_ROUTE, "NO_ROUTE", message.names());
             out.content(channel, &message, self.tuned.frame_max);
@@ -78,9 +80,14 @@ impl Context {
     pub(super) fn flush_settles(&mut self) {
         if !self.settles.is_empty() {
             let broker = &self.broker;
-            self.settles.apply(&mut self.queues, self.now, &mut self.wakers, |queue, effects| {
-                broker.perform(queue, effects);
-            });
+            self.settles.apply(
+                &mut self.queues,
+                self.now,
+                &mut self.wakers,
+                |queue, effects| {
+                    broker.perform(queue, effects);
+                },
+            );
         }
         while let Some(channel) = self.freed.pop() {
             self.resume_channel(channel);
@@ -104,7 +111,9 @@ impl Context {
         for consumer in self.consumers.of_channel(channel) {
             let mut effects = Effects::default();
             let queue = self.queues.get(consumer.queue);
-            queue.lock().resume(std::iter::once(consumer.number), self.now, &mut effects);
+            queue
+                .lock()
+                .resume(std::iter::once(consumer.number), self.now, &mut effects);
             self.broker.perform(queue, effects);
         }
     }
@@ -121,7 +130,9 @@ impl Context {
         }
         for (queue, consumer) in waiting {
             let mut effects = Effects::default();
-            queue.lock().resume(std::iter::once(consumer), self.now, &mut effects);
+            queue
+                .lock()
+                .resume(std::iter::once(consumer), self.now, &mut effects);
             self.wakers.take_wakers(&mut effects);
             self.broker.perform(&queue, effects);
         }

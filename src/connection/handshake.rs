@@ -96,7 +96,11 @@ impl Handshake {
             mechanisms: mechanisms(settings).into(),
             locales: "en_US".into(),
         };
-        method::write(out, 0, &AMQPClass::Connection(connection::AMQPMethod::Start(start)));
+        method::write(
+            out,
+            0,
+            &AMQPClass::Connection(connection::AMQPMethod::Start(start)),
+        );
         Self {
             stage: Stage::StartOk,
             capabilities: Capabilities::default(),
@@ -131,14 +135,24 @@ impl Handshake {
         };
         use connection::AMQPMethod as Method;
         match (self.stage, parsed) {
-            (Stage::StartOk, Method::StartOk(start_ok)) => self.start_ok(broker, settings, peer, &start_ok, out),
+            (Stage::StartOk, Method::StartOk(start_ok)) => {
+                self.start_ok(broker, settings, peer, &start_ok, out)
+            }
             (Stage::TuneOk, Method::TuneOk(tune_ok)) => self.tune_ok(settings, peer, &tune_ok),
             (Stage::Open, Method::Open(open)) => match self.user.take() {
-                Some(user) => Step::Open { vhost: open.virtual_host.to_string(), user, tuned: self.tuned },
+                Some(user) => Step::Open {
+                    vhost: open.virtual_host.to_string(),
+                    user,
+                    tuned: self.tuned,
+                },
                 None => dropped(peer, Reply::internal_error("opened without a user")),
             },
             (_, Method::Close(_)) => {
-                method::write(out, 0, &AMQPClass::Connection(Method::CloseOk(connection::CloseOk {})));
+                method::write(
+                    out,
+                    0,
+                    &AMQPClass::Connection(Method::CloseOk(connection::CloseOk {})),
+                );
                 Step::Closed
             }
             (stage, _) => {
@@ -148,7 +162,10 @@ impl Handshake {
                     Stage::TuneOk => "tuning",
                     Stage::Open => "opening",
                 };
-                dropped(peer, Reply::unexpected_connection_method((id >> 16) as u16, id as u16, state))
+                dropped(
+                    peer,
+                    Reply::unexpected_connection_method((id >> 16) as u16, id as u16, state),
+                )
             }
         }
     }
@@ -167,11 +184,18 @@ impl Handshake {
             _ => None,
         };
         let mechanism = start_ok.mechanism.as_str();
-        if !settings.mechanisms.iter().any(|offered| offered == mechanism) {
+        if !settings
+            .mechanisms
+            .iter()
+            .any(|offered| offered == mechanism)
+        {
             return dropped(peer, Reply::unknown_mechanism(mechanism));
         }
         let loopback = peer.ip().to_canonical().is_loopback();
-        match broker.users.authenticate(mechanism, start_ok.response.as_bytes(), loopback) {
+        match broker
+            .users
+            .authenticate(mechanism, start_ok.response.as_bytes(), loopback)
+        {
             Ok(user) => {
                 self.user = Some(user);
                 self.stage = Stage::TuneOk;
@@ -180,12 +204,19 @@ impl Handshake {
                     frame_max: settings.frame_max,
                     heartbeat: settings.heartbeat_s,
                 };
-                method::write(out, 0, &AMQPClass::Connection(connection::AMQPMethod::Tune(tune)));
+                method::write(
+                    out,
+                    0,
+                    &AMQPClass::Connection(connection::AMQPMethod::Tune(tune)),
+                );
                 Step::Next
             }
             Err(error) => {
                 tracing::warn!(%peer, "{error}");
-                match error.reply().filter(|_| self.capabilities.authentication_failure_close) {
+                match error
+                    .reply()
+                    .filter(|_| self.capabilities.authentication_failure_close)
+                {
                     Some(reply) => Step::Refuse(reply),
                     None => Step::Drop,
                 }
@@ -193,10 +224,25 @@ impl Handshake {
         }
     }
 
-    fn tune_ok(&mut self, settings: &Settings, peer: SocketAddr, tune_ok: &connection::TuneOk) -> Step {
-        let frame_max = (tune_ok.frame_max, settings.frame_max, limits::FRAME_BYTES_MIN);
-        let channel_max = (u32::from(tune_ok.channel_max), u32::from(settings.channel_max), 1);
-        for (field, (client, server, least)) in [("frame_max", frame_max), ("channel_max", channel_max)] {
+    fn tune_ok(
+        &mut self,
+        settings: &Settings,
+        peer: SocketAddr,
+        tune_ok: &connection::TuneOk,
+    ) -> Step {
+        let frame_max = (
+            tune_ok.frame_max,
+            settings.frame_max,
+            limits::FRAME_BYTES_MIN,
+        );
+        let channel_max = (
+            u32::from(tune_ok.channel_max),
+            u32::from(settings.channel_max),
+            1,
+        );
+        for (field, (client, server, least)) in
+            [("frame_max", frame_max), ("channel_max", channel_max)]
+        {
             if client != 0 && client < least {
                 return dropped(peer, Reply::negotiated_too_low(field, client, least));
             }
@@ -205,7 +251,11 @@ impl Handshake {
             }
         }
         self.tuned = Tuned {
-            channel_max: if tune_ok.channel_max == 0 { u16::MAX } else { tune_ok.channel_max },
+            channel_max: if tune_ok.channel_max == 0 {
+                u16::MAX
+            } else {
+                tune_ok.channel_max
+            },
             frame_max: crate::wire::frame::effective_max(tune_ok.frame_max),
             heartbeat_s: tune_ok.heartbeat,
         };

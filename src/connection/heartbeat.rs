@@ -73,7 +73,11 @@ impl Heartbeat {
         }
         if now >= self.next_check {
             self.next_check = now + self.timeout_ms;
-            self.missed = if std::mem::take(&mut self.received) { 0 } else { self.missed + 1 };
+            self.missed = if std::mem::take(&mut self.received) {
+                0
+            } else {
+                self.missed + 1
+            };
             if self.missed == MISSED_MAX {
                 return Due::Dead;
             }
@@ -90,7 +94,11 @@ impl Heartbeat {
     /// Milliseconds after which a peer that takes no byte is given up.
     pub fn dead_time_ms(&self) -> u64 {
         const WITHOUT_HEARTBEATS: u64 = 180_000;
-        if self.timeout_ms == 0 { WITHOUT_HEARTBEATS } else { 3 * self.timeout_ms }
+        if self.timeout_ms == 0 {
+            WITHOUT_HEARTBEATS
+        } else {
+            3 * self.timeout_ms
+        }
     }
 }
 
@@ -124,8 +132,13 @@ mod tests {
         let mut heartbeat = Heartbeat::new(2, 0);
         heartbeat.tick(1500);
         heartbeat.received();
-        let dead = (1500..).step_by(10).find(|now| heartbeat.tick(*now) == Due::Dead);
-        assert!((1500 + 4000..=1500 + 6000).contains(&dead.unwrap()), "{dead:?}");
+        let dead = (1500..)
+            .step_by(10)
+            .find(|now| heartbeat.tick(*now) == Due::Dead);
+        assert!(
+            (1500 + 4000..=1500 + 6000).contains(&dead.unwrap()),
+            "{dead:?}"
+        );
     }
 
     #[test]

@@ -38,7 +38,7 @@ pub struct Settings {
     /// Bytes of a message's body.
     pub max_message_size: u64,
     /// Milliseconds from accept to open-ok.
-    pub handshake_timeout_ms: u64,
+    pub handshake_timeout_ms: Option<u64>,
     /// Milliseconds that a delivery may be out unacknowledged.
     pub consumer_timeout_ms: Option<u64>,
     /// Consumers of one channel; `consumer_max_per_channel`.
@@ -60,7 +60,7 @@ impl Default for Settings {
             initial_frame_max: limits::FRAME_BYTES_BEFORE_TUNE,
             channel_max: limits::CHANNELS_DEFAULT,
             max_message_size: limits::MESSAGE_BYTES_DEFAULT,
-            handshake_timeout_ms: limits::HANDSHAKE_MS_DEFAULT,
+            handshake_timeout_ms: Some(limits::HANDSHAKE_MS_DEFAULT),
             consumer_timeout_ms: Some(1_800_000),
             consumers_per_channel_max: None,
             product_name: "Leveret".into(),
@@ -71,6 +71,11 @@ impl Default for Settings {
 }
 
 /// Serves one accepted connection until it ends.
-pub async fn serve(stream: TcpStream, peer: SocketAddr, broker: Arc<Broker>, settings: Arc<Settings>) {
+pub async fn serve(
+    stream: TcpStream,
+    peer: SocketAddr,
+    broker: Arc<Broker>,
+    settings: Arc<Settings>,
+) {
     task::Task::new(stream, peer, broker, settings).await;
 }

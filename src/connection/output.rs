@@ -67,8 +67,14 @@ impl Output {
         let mut from = 0;
         while from < message.body_len() {
             let to = message.body_len().min(from + room);
-            self.bytes.extend_from_slice(&frame::head(frame::BODY, channel, (to - from) as u32));
-            self.parts.push_back(Part { at: self.bytes.len(), message: message.clone(), from, to });
+            self.bytes
+                .extend_from_slice(&frame::head(frame::BODY, channel, (to - from) as u32));
+            self.parts.push_back(Part {
+                at: self.bytes.len(),
+                message: message.clone(),
+                from,
+                to,
+            });
             self.apart += to - from;
             self.bytes.push(frame::END);
             from = to;
@@ -157,7 +163,11 @@ mod tests {
         while !output.is_empty() {
             let mut slices = [IoSlice::new(&[]); 3];
             let count = output.slices(&mut slices);
-            let joined: Vec<u8> = slices[..count].iter().flat_map(|slice| slice.to_vec()).take(step).collect();
+            let joined: Vec<u8> = slices[..count]
+                .iter()
+                .flat_map(|slice| slice.to_vec())
+                .take(step)
+                .collect();
             all.extend_from_slice(&joined);
             output.sent(joined.len());
         }

@@ -19,18 +19,29 @@ pub struct Queues {
 impl Queues {
     /// The number of a queue, used once more.
     pub fn acquire(&mut self, queue: &Arc<Queue>) -> u32 {
-        let known = self.entries.iter().position(|entry| entry.queue.as_ref().is_some_and(|one| Arc::ptr_eq(one, queue)));
+        let known = self.entries.iter().position(|entry| {
+            entry
+                .queue
+                .as_ref()
+                .is_some_and(|one| Arc::ptr_eq(one, queue))
+        });
         let index = match (known, self.free.pop()) {
             (Some(index), free) => {
                 self.free.extend(free);
                 index as u32
             }
             (None, Some(index)) => {
-                self.entries[index as usize] = Entry { queue: Some(Arc::clone(queue)), uses: 0 };
+                self.entries[index as usize] = Entry {
+                    queue: Some(Arc::clone(queue)),
+                    uses: 0,
+                };
                 index
             }
             (None, None) => {
-                self.entries.push(Entry { queue: Some(Arc::clone(queue)), uses: 0 });
+                self.entries.push(Entry {
+                    queue: Some(Arc::clone(queue)),
+                    uses: 0,
+                });
                 self.entries.len() as u32 - 1
             }
         };
@@ -57,7 +68,10 @@ impl Queues {
     /// The queue of a number in use.
     #[inline]
     pub fn get(&self, index: u32) -> &Arc<Queue> {
-        self.entries[index as usize].queue.as_ref().expect("a number is valid while it is in use")
+        self.entries[index as usize]
+            .queue
+            .as_ref()
+            .expect("a number is valid while it is in use")
     }
 }
 
@@ -85,7 +99,11 @@ impl Settles {
     #[inline]
     pub fn extend_last(&mut self, queue: u32, sequence: u64, outcome: Outcome) -> bool {
         match self.runs.last_mut() {
-            Some(run) if run.queue == queue && run.outcome == outcome && run.sequences.len() < STEPS_MAX => {
+            Some(run)
+                if run.queue == queue
+                    && run.outcome == outcome
+                    && run.sequences.len() < STEPS_MAX =>
+            {
                 run.sequences.push(sequence);
                 true
             }
@@ -97,12 +115,18 @@ impl Settles {
     pub fn begin(&mut self, queue: u32, sequence: u64, outcome: Outcome) {
         let mut sequences = self.spare.pop().unwrap_or_default();
         sequences.push(sequence);
-        self.runs.push(Run { queue, outcome, sequences });
+        self.runs.push(Run {
+            queue,
+            outcome,
+            sequences,
+        });
     }
 
     /// Whether a settle for this queue waits.
     pub fn concerns(&self, queues: &Queues, queue: &Queue) -> bool {
-        self.runs.iter().any(|run| **queues.get(run.queue) == *queue)
+        self.runs
+            .iter()
+            .any(|run| **queues.get(run.queue) == *queue)
     }
 
     /// Applies all; what the broker has to do besides waking is handed to `rest`.
@@ -116,7 +140,9 @@ impl Settles {
         for mut run in self.runs.drain(..) {
             let queue = queues.get(run.queue);
             let mut effects = Effects::default();
-            queue.lock().settle(&run.sequences, run.outcome, now, &mut effects);
+            queue
+                .lock()
+                .settle(&run.sequences, run.outcome, now, &mut effects);
             wakers.take_wakers(&mut effects);
             if effects.is_more() {
                 rest(queue, effects);

@@ -85,7 +85,9 @@ impl Session {
     /// A connection that has just been accepted.
     pub fn new(broker: Arc<Broker>, settings: Arc<Settings>, peer: SocketAddr, now: u64) -> Self {
         let id = broker.next_id();
-        let ends_at = Some(now + settings.handshake_timeout_ms);
+        let ends_at = settings
+            .handshake_timeout_ms
+            .map(|timeout| now.saturating_add(timeout));
         Self {
             broker,
             settings,
@@ -184,15 +186,22 @@ impl Session {
 
     /// Bytes of a large body that can be read straight into its message now.
     pub fn direct(&mut self) -> Option<(&mut Vec<u8>, usize)> {
-        let State::Open(open) = &mut self.state else { return None };
+        let State::Open(open) = &mut self.state else {
+            return None;
+        };
         let (number, missing) = open.direct.filter(|(_, missing)| *missing > 0)?;
         let index = open.index(number)?;
-        open.channels[index].content.body().map(|(body, _)| (body, missing))
+        open.channels[index]
+            .content
+            .body()
+            .map(|(body, _)| (body, missing))
     }
 
     /// `count` bytes have been read where [`direct`](Self::direct) said.
     pub fn direct_read(&mut self, count: usize) {
-        let State::Open(open) = &mut self.state else { return };
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
         if let Some((_, missing)) = &mut open.direct {
             *missing -= count;
         }
@@ -204,25 +213,33 @@ impl Session {
             State::Header => Ok(self.protocol_header(bytes)),
             State::Handshake(handshake) => {
                 let frame_max = handshake.frame_max();
-                let Some((frame, used)) = whole(bytes, frame_max)? else { return Ok(0) };
+                let Some((frame, used)) = whole(bytes, frame_max)? else {
+                    return Ok(0);
+                };
                 self.handshake(&frame);
                 Ok(used)
             }
-            State::Open(open) => open.step(bytes, &mut self.output).or_else(|fault| match fault {
-                Fault::Reply(reply) => Err(reply),
-                Fault::Closed => {
-                    self.closed_by_client();
-                    Ok(bytes.len())
-                }
-            }),
+            State::Open(open) => open
+                .step(bytes, &mut self.output)
+                .or_else(|fault| match fault {
+                    Fault::Reply(reply) => Err(reply),
+                    Fault::Closed => {
+                        self.closed_by_client();
+                        Ok(bytes.len())
+                    }
+                }),
             State::Closing => {
-                let Some((frame, used)) = whole(bytes, self.settings.frame_max)? else { return Ok(0) };
+                let Some((frame, used)) = whole(bytes, self.settings.frame_max)? else {
+                    return Ok(0);
+                };
                 match method::id(frame.payload) {
                     Some(method::CONNECTION_CLOSE_OK) if frame.kind == frame::METHOD => {
                         self.state = State::Ended;
                         self.ends_at = Some(self.now);
                     }
-                    Some(method::CONNECTION_CLOSE) if frame.kind == frame::METHOD => self.send_close_ok(),
+                    Some(method::CONNECTION_CLOSE) if frame.kind == frame::METHOD => {
+                        self.send_close_ok()
+                    }
                     _ => {}
                 }
                 Ok(used)
@@ -256,12 +273,18 @@ impl Session {
     }
 
     fn handshake(&mut self, frame: &Frame<'_>) {
-        let State::Handshake(handshake) = &mut self.state else { return };
+        let State::Handshake(handshake) = &mut self.state else {
+            return;
+        };
         let step = match frame.kind {
             frame::HEARTBEAT if frame.channel == 0 => Step::Next,
-            frame::METHOD if frame.channel == 0 => {
-                handshake.method(&self.broker, &self.settings, self.peer, frame.payload, self.output.bytes())
-            }
+            frame::METHOD if frame.channel == 0 => handshake.method(
+                &self.broker,
+                &self.settings,
+                self.peer,
+                frame.payload,
+                self.output.bytes(),
+            ),
             _ => Step::Refuse(Reply::unexpected_frame(frame.kind, frame.payload)),
         };
         match step {
@@ -290,17 +313,34 @@ impl Session {
         }
     }
 
-    fn open(&self, vhost: &str, user: &Arc<User>, tuned: Tuned, capabilities: Capabilities) -> Result<Open, Reply> {
-        let found = self.broker.vhost(vhost).ok_or_else(|| Reply::vhost_not_found(vhost))?;
-        let access = Access::new(&self.broker.users, Arc::clone(user), Arc::clone(&found.name))
-            .ok_or_else(|| Reply::vhost_refused(vhost, &user.name))?;
+    fn open(
+        &self,
+        vhost: &str,
+        user: &Arc<User>,
+        tuned: Tuned,
+        capabilities: Capabilities,
+    ) -> Result<Open, Reply> {
+        let found = self
+            .broker
+            .vhost(vhost)
+            .ok_or_else(|| Reply::vhost_not_found(vhost))?;
+        let access = Access::new(
+            &self.broker.users,
+            Arc::clone(user),
+            Arc::clone(&found.name),
+        )
+        .ok_or_else(|| Reply::vhost_refused(vhost, &user.name))?;
         let entry = Connection {
             id: self.id,
             mailbox: Arc::clone(&self.mailbox),
             user: Arc::clone(&user.name),
             vhost: Arc::clone(&found.name),
         };
-        match self.broker.registry().add(Arc::new(entry), self.broker.settings.connections_max) {
+        match self
+            .broker
+            .registry()
+            .add(Arc::new(entry), self.broker.settings.connections_max)
+        {
             Ok(()) => {}
             Err(Refusal::NodeLimit(most)) => return Err(Reply::node_connection_limit(most as u64)),
         }
@@ -328,7 +368,13 @@ impl Session {
             published: false,
             half_sent: 0,
         };
-        Ok(Open { cx, channels: Vec::new(), last: 0, direct: None, direct_size: 0 })
+        Ok(Open {
+            cx,
+            channels: Vec::new(),
+            last: 0,
+            direct: None,
+            direct_size: 0,
+        })
     }
 
     /// A connection exception, or whatever else makes the broker close.
@@ -341,7 +387,11 @@ impl Session {
             }
             _ => {
                 tracing::warn!(connection = self.id, peer = %self.peer, "closing connection: {reply}");
-                let answer_within = if reply.code == 501 { PAUSE_MS } else { CLOSE_MS };
+                let answer_within = if reply.code == 501 {
+                    PAUSE_MS
+                } else {
+                    CLOSE_MS
+                };
                 self.close(reply, answer_within);
             }
         }
@@ -353,7 +403,10 @@ impl Session {
             return;
         }
         self.end();
-        let reply = Reply { scope: Scope::Connection, ..reply };
+        let reply = Reply {
+            scope: Scope::Connection,
+            ..reply
+        };
         reply.write(self.output.bytes(), 0);
         self.state = State::Closing;
         self.ends_at = Some(self.now + answer_within_ms);
@@ -370,7 +423,11 @@ impl Session {
         self.end();
         self.send_close_ok();
         self.state = State::Ended;
-        let bound = if heartbeat_s == 0 { CLOSE_MS } else { CLOSE_MS.min(u64::from(heartbeat_s) * 1000) };
+        let bound = if heartbeat_s == 0 {
+            CLOSE_MS
+        } else {
+            CLOSE_MS.min(u64::from(heartbeat_s) * 1000)
+        };
         self.ends_at = Some(self.now + bound);
     }
 
@@ -382,7 +439,9 @@ impl Session {
     /// Gives everything back that the connection holds: deliveries, consumers, exclusive queues. Safe to call again, and what a
     /// panic in a round ends with.
     pub fn end(&mut self) {
-        let State::Open(mut open) = std::mem::replace(&mut self.state, State::Ended) else { return };
+        let State::Open(mut open) = std::mem::replace(&mut self.state, State::Ended) else {
+            return;
+        };
         let mut channels = std::mem::take(&mut open.channels);
         open.cx.broker.close_channels(channels.len());
         for channel in &mut channels {
@@ -391,7 +450,10 @@ impl Session {
         open.cx.flush(&mut self.output);
         open.cx.wakers.wake();
         for queue in std::mem::take(&mut open.cx.exclusive) {
-            let _ = open.cx.vhost.remove_queue(&open.cx.broker, &queue, false, false);
+            let _ = open
+                .cx
+                .vhost
+                .remove_queue(&open.cx.broker, &queue, false, false);
         }
         self.mailbox.close();
         self.broker.registry().remove(self.id);
@@ -415,15 +477,25 @@ impl Session {
             Control::Alarm => self.look_at_alarms(),
             Control::Durable => {}
             Control::ConsumerCancelled(id) => {
-                let State::Open(open) = &mut self.state else { return };
-                let Some(number) = open.cx.consumers.get(id).map(|consumer| consumer.channel) else { return };
+                let State::Open(open) = &mut self.state else {
+                    return;
+                };
+                let Some(number) = open.cx.consumers.get(id).map(|consumer| consumer.channel)
+                else {
+                    return;
+                };
                 if let Some(index) = open.index(number) {
                     open.channels[index].consumer_cancelled(&mut open.cx, &mut self.output, id);
                 }
             }
             Control::DirectReply { channel, message } => {
-                let State::Open(open) = &mut self.state else { return };
-                if let Some(index) = open.index(channel).filter(|index| !open.channels[*index].closing) {
+                let State::Open(open) = &mut self.state else {
+                    return;
+                };
+                if let Some(index) = open
+                    .index(channel)
+                    .filter(|index| !open.channels[*index].closing)
+                {
                     open.channels[index].deliver_reply(&open.cx, &mut self.output, &message);
                 }
             }
@@ -432,10 +504,21 @@ impl Session {
 
     /// Encodes deliveries as far as there is room.
     pub fn deliver(&mut self) {
-        let State::Open(open) = &mut self.state else { return };
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
         while self.output.len() < HIGH_WATER_BYTES {
-            let Some(delivery) = open.cx.backlog.pop_front() else { break };
-            let Some(number) = open.cx.consumers.get(delivery.consumer).map(|consumer| consumer.channel) else { continue };
+            let Some(delivery) = open.cx.backlog.pop_front() else {
+                break;
+            };
+            let Some(number) = open
+                .cx
+                .consumers
+                .get(delivery.consumer)
+                .map(|consumer| consumer.channel)
+            else {
+                continue;
+            };
             if let Some(index) = open.index(number) {
                 open.channels[index].deliver(&mut open.cx, &mut self.output, delivery);
             }
@@ -444,10 +527,13 @@ impl Session {
 
     /// Applies what the round has collected and acknowledges what is due. Called before the output is written.
     pub fn finish_round(&mut self) {
-        let State::Open(open) = &mut self.state else { return };
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
         open.cx.flush(&mut self.output);
         let cx = &mut open.cx;
-        cx.confirms.acknowledge(cx.broker.journal(), &mut self.output);
+        cx.confirms
+            .acknowledge(cx.broker.journal(), &mut self.output);
         if cx.published && cx.broker.is_alarmed() {
             self.look_at_alarms();
         }
@@ -472,7 +558,9 @@ impl Session {
 
     /// A connection that publishes is blocked while an alarm is raised; it hears of it if it asked for that.
     fn look_at_alarms(&mut self) {
-        let State::Open(open) = &mut self.state else { return };
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
         let raised = open.cx.broker.is_alarmed();
         let tells = open.cx.capabilities.connection_blocked;
         let said = if !self.blocked && raised && open.cx.published {
@@ -498,19 +586,37 @@ impl Session {
     /// When the first delivery will have been out too long; `None` when nothing is out.
     pub fn consumer_deadline(&self) -> Option<u64> {
         let timeout = self.settings.consumer_timeout_ms?;
-        let State::Open(open) = &self.state else { return None };
-        open.channels.iter().filter_map(|channel| channel.unacked.oldest()).map(|oldest| oldest.at + timeout).min()
+        let State::Open(open) = &self.state else {
+            return None;
+        };
+        open.channels
+            .iter()
+            .filter_map(|channel| channel.unacked.oldest())
+            .map(|oldest| oldest.at + timeout)
+            .min()
     }
 
     /// Cancels consumers that have held a delivery for too long; without consumer_cancel_notify the channel is closed.
     pub fn check_consumer_timeouts(&mut self) {
-        let Some(timeout) = self.settings.consumer_timeout_ms else { return };
-        let State::Open(open) = &mut self.state else { return };
+        let Some(timeout) = self.settings.consumer_timeout_ms else {
+            return;
+        };
+        let State::Open(open) = &mut self.state else {
+            return;
+        };
         let Open { cx, channels, .. } = open.as_mut();
         for channel in channels.iter_mut() {
-            while let Some(oldest) = channel.unacked.oldest().filter(|oldest| oldest.at + timeout <= cx.now) {
+            while let Some(oldest) = channel
+                .unacked
+                .oldest()
+                .filter(|oldest| oldest.at + timeout <= cx.now)
+            {
                 let consumer = oldest.consumer;
-                tracing::warn!(connection = cx.id, channel = channel.number, "a delivery was not acknowledged in {timeout} ms");
+                tracing::warn!(
+                    connection = cx.id,
+                    channel = channel.number,
+                    "a delivery was not acknowledged in {timeout} ms"
+                );
                 if cx.capabilities.consumer_cancel_notify && cx.consumers.get(consumer).is_some() {
                     channel.consumer_timed_out(cx, &mut self.output, consumer);
                 } else {
@@ -561,7 +667,10 @@ impl Open {
         match self.channels.get(self.last) {
             Some(channel) if channel.number == number => Some(self.last),
             _ => {
-                self.last = self.channels.binary_search_by_key(&number, |channel| channel.number).ok()?;
+                self.last = self
+                    .channels
+                    .binary_search_by_key(&number, |channel| channel.number)
+                    .ok()?;
                 Some(self.last)
             }
         }
@@ -592,14 +701,21 @@ impl Open {
 
     /// A body frame that is far from whole goes straight into its message from here on.
     fn partial(&mut self, bytes: &[u8], need: usize) -> usize {
-        if bytes.len() < frame::OVERHEAD || bytes[0] != frame::BODY || need < bytes.len() + DIRECT_BYTES {
+        if bytes.len() < frame::OVERHEAD
+            || bytes[0] != frame::BODY
+            || need < bytes.len() + DIRECT_BYTES
+        {
             return 0;
         }
         let number = u16::from_be_bytes([bytes[1], bytes[2]]);
         let size = need - frame::OVERHEAD;
-        let Some(index) = self.index(number) else { return 0 };
+        let Some(index) = self.index(number) else {
+            return 0;
+        };
         let channel = &mut self.channels[index];
-        let Some((body, missing)) = channel.content.body() else { return 0 };
+        let Some((body, missing)) = channel.content.body() else {
+            return 0;
+        };
         if size > missing {
             return 0;
         }
@@ -611,7 +727,13 @@ impl Open {
     }
 
     /// The rest of a body frame whose first part went straight into its message.
-    fn direct_step(&mut self, number: u16, missing: usize, bytes: &[u8], out: &mut Output) -> Result<usize, Fault> {
+    fn direct_step(
+        &mut self,
+        number: u16,
+        missing: usize,
+        bytes: &[u8],
+        out: &mut Output,
+    ) -> Result<usize, Fault> {
         let Some(index) = self.index(number) else {
             return Err(Reply::expected_method().into());
         };
@@ -635,7 +757,13 @@ impl Open {
 
     /// basic.publish: the hot way when its content is there too.
     #[inline]
-    fn publish(&mut self, frame: &Frame<'_>, used: usize, bytes: &[u8], out: &mut Output) -> Result<usize, Fault> {
+    fn publish(
+        &mut self,
+        frame: &Frame<'_>,
+        used: usize,
+        bytes: &[u8],
+        out: &mut Output,
+    ) -> Result<usize, Fault> {
         let Some(index) = self.index(frame.channel) else {
             return Err(Reply::expected_channel_open(60, 40).into());
         };
@@ -649,7 +777,10 @@ impl Open {
         }
         self.cx.published = true;
         let frame_max = self.cx.tuned.frame_max;
-        if let Cut::Whole { frame: head, used: head_used } = frame::cut(&bytes[used..], frame_max)
+        if let Cut::Whole {
+            frame: head,
+            used: head_used,
+        } = frame::cut(&bytes[used..], frame_max)
             && head.kind == frame::HEADER
             && head.channel == frame.channel
             && let Ok(header) = content::parse_header(head.payload)
@@ -659,10 +790,12 @@ impl Open {
             let after = used + head_used;
             let (body, end) = match frame::cut(&bytes[after..], frame_max) {
                 _ if header.body_size == 0 => (&[][..], after),
-                Cut::Whole { frame: body, used: body_used }
-                    if body.kind == frame::BODY
-                        && body.channel == frame.channel
-                        && body.payload.len() as u64 == header.body_size =>
+                Cut::Whole {
+                    frame: body,
+                    used: body_used,
+                } if body.kind == frame::BODY
+                    && body.channel == frame.channel
+                    && body.payload.len() as u64 == header.body_size =>
                 {
                     (body.payload, after + body_used)
                 }
@@ -683,7 +816,11 @@ impl Open {
     #[inline]
     fn method(&mut self, frame: &Frame<'_>, id: u32, out: &mut Output) -> Result<(), Fault> {
         let Some(index) = self.index(frame.channel) else {
-            return if id == method::CHANNEL_OPEN { self.open_channel(frame, out) } else { no_channel(id) };
+            return if id == method::CHANNEL_OPEN {
+                self.open_channel(frame, out)
+            } else {
+                no_channel(id)
+            };
         };
         let channel = &mut self.channels[index];
         if channel.closing {
@@ -707,19 +844,43 @@ impl Open {
             }
             method::BASIC_NACK => {
                 let nack = method::parse_nack(frame.payload)?;
-                (nack.tag, nack.multiple, if nack.requeue { Outcome::Requeue } else { Outcome::Discard })
+                (
+                    nack.tag,
+                    nack.multiple,
+                    if nack.requeue {
+                        Outcome::Requeue
+                    } else {
+                        Outcome::Discard
+                    },
+                )
             }
             method::BASIC_REJECT => {
                 let reject = method::parse_reject(frame.payload)?;
-                (reject.tag, false, if reject.requeue { Outcome::Requeue } else { Outcome::Discard })
+                (
+                    reject.tag,
+                    false,
+                    if reject.requeue {
+                        Outcome::Requeue
+                    } else {
+                        Outcome::Discard
+                    },
+                )
             }
             _ => return self.cold_method(index, frame, id, out),
         };
-        let settled = channel.settle(&mut self.cx, out, tag, multiple, outcome).map_err(|reply| reply.at_id(id));
+        let settled = channel
+            .settle(&mut self.cx, out, tag, multiple, outcome)
+            .map_err(|reply| reply.at_id(id));
         self.channel_result(index, settled, out)
     }
 
-    fn cold_method(&mut self, index: usize, frame: &Frame<'_>, id: u32, out: &mut Output) -> Result<(), Fault> {
+    fn cold_method(
+        &mut self,
+        index: usize,
+        frame: &Frame<'_>,
+        id: u32,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
         self.cx.flush(out);
         let channel = &mut self.channels[index];
         match id {
@@ -742,11 +903,20 @@ impl Open {
     }
 
     /// A fault of a channel closes it; one of the connection goes up.
-    fn channel_result(&mut self, index: usize, result: Result<(), Reply>, out: &mut Output) -> Result<(), Fault> {
+    fn channel_result(
+        &mut self,
+        index: usize,
+        result: Result<(), Reply>,
+        out: &mut Output,
+    ) -> Result<(), Fault> {
         match result {
             Err(reply) if reply.scope == Scope::Channel => {
                 let channel = &mut self.channels[index];
-                tracing::warn!(connection = self.cx.id, channel = channel.number, "closing channel: {reply}");
+                tracing::warn!(
+                    connection = self.cx.id,
+                    channel = channel.number,
+                    "closing channel: {reply}"
+                );
                 close_channel(channel, &mut self.cx, out, &reply);
                 Ok(())
             }
@@ -762,9 +932,13 @@ impl Open {
             return Err(Reply::channel_max_reached(self.channels.len(), most).into());
         }
         if let Err(most) = self.cx.broker.open_channel() {
-            return Err(Reply::node_channel_limit(&self.cx.settings.cluster_name, most as u64).into());
+            return Err(
+                Reply::node_channel_limit(&self.cx.settings.cluster_name, most as u64).into(),
+            );
         }
-        let at = self.channels.partition_point(|channel| channel.number < frame.channel);
+        let at = self
+            .channels
+            .partition_point(|channel| channel.number < frame.channel);
         self.channels.insert(at, Channel::new(frame.channel));
         let ok = channel_class::AMQPMethod::OpenOk(channel_class::OpenOk {});
         method::write(out.bytes(), frame.channel, &AMQPClass::Channel(ok));
@@ -798,10 +972,14 @@ impl Open {
         let done = match (&channel.content, frame.kind) {
             (Content::Header(_), frame::HEADER) => {
                 let header = content::parse_header(frame.payload)?;
-                header.expect_basic().map_err(|reply| reply.at_id(method::BASIC_PUBLISH))?;
+                header
+                    .expect_basic()
+                    .map_err(|reply| reply.at_id(method::BASIC_PUBLISH))?;
                 channel.content_header(&mut self.cx, out, &header)
             }
-            (Content::Body(_), frame::BODY) => channel.content_body(&mut self.cx, out, frame.payload),
+            (Content::Body(_), frame::BODY) => {
+                channel.content_body(&mut self.cx, out, frame.payload)
+            }
             _ => return Err(out_of_place(channel, frame).into()),
         };
         self.channel_result(index, done, out)
@@ -817,7 +995,9 @@ impl Open {
                 Ok(())
             }
             AMQPClass::Connection(connection::AMQPMethod::CloseOk(_)) => Ok(()),
-            _ => Err(Reply::unexpected_connection_method((id >> 16) as u16, id as u16, "running").into()),
+            _ => Err(
+                Reply::unexpected_connection_method((id >> 16) as u16, id as u16, "running").into(),
+            ),
         }
     }
 }

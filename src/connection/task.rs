@@ -60,7 +60,12 @@ enum Flow {
 
 impl Task {
     /// A task for an accepted connection.
-    pub fn new(stream: TcpStream, peer: SocketAddr, broker: Arc<Broker>, settings: Arc<Settings>) -> Self {
+    pub fn new(
+        stream: TcpStream,
+        peer: SocketAddr,
+        broker: Arc<Broker>,
+        settings: Arc<Settings>,
+    ) -> Self {
         let session = Session::new(Arc::clone(&broker), settings, peer, broker.now());
         Self {
             stream,
@@ -84,7 +89,8 @@ impl Task {
             let flow = self.round(cx, now, &mut handled);
             match flow {
                 Flow::End => return Poll::Ready(()),
-                Flow::Progress if handled < ROUND_BYTES_MAX && started.elapsed() < ROUND_TIME_MAX => {}
+                Flow::Progress
+                    if handled < ROUND_BYTES_MAX && started.elapsed() < ROUND_TIME_MAX => {}
                 Flow::Progress => {
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
@@ -140,7 +146,10 @@ impl Task {
         {
             self.heartbeat = Some(Heartbeat::new(seconds, now));
         }
-        if self.session.has_ended() && self.session.output.is_empty() && self.session.ends_at().is_none_or(|at| at <= now) {
+        if self.session.has_ended()
+            && self.session.output.is_empty()
+            && self.session.ends_at().is_none_or(|at| at <= now)
+        {
             return Flow::End;
         }
         if progress { Flow::Progress } else { Flow::Idle }
@@ -258,15 +267,22 @@ impl Task {
 
     /// Sees what time asks for; true when that was something.
     fn poll_timer(&mut self, cx: &mut Context<'_>, now: u64) -> bool {
-        let dead_time = self.heartbeat.as_ref().map_or(u64::MAX, Heartbeat::dead_time_ms);
-        let stuck_until = self.stuck_since.map(|since| since.saturating_add(dead_time));
+        let dead_time = self
+            .heartbeat
+            .as_ref()
+            .map_or(u64::MAX, Heartbeat::dead_time_ms);
+        let stuck_until = self
+            .stuck_since
+            .map(|since| since.saturating_add(dead_time));
         let deadlines = [
             self.session.ends_at(),
             self.heartbeat.as_ref().and_then(Heartbeat::deadline),
             self.session.consumer_deadline(),
             stuck_until,
         ];
-        let Some(deadline) = deadlines.into_iter().flatten().min() else { return false };
+        let Some(deadline) = deadlines.into_iter().flatten().min() else {
+            return false;
+        };
         if deadline <= now {
             return self.timed_out(now, stuck_until);
         }
@@ -279,7 +295,9 @@ impl Task {
             }
             self.sleeps_until = deadline;
         }
-        let Some(sleep) = &mut self.sleep else { return false };
+        let Some(sleep) = &mut self.sleep else {
+            return false;
+        };
         if sleep.as_mut().poll(cx).is_ready() {
             self.sleeps_until = 0;
             return true;
@@ -288,7 +306,9 @@ impl Task {
     }
 
     fn timed_out(&mut self, now: u64, stuck_until: Option<u64>) -> bool {
-        if self.session.ends_at().is_some_and(|at| at <= now) || stuck_until.is_some_and(|at| at <= now) {
+        if self.session.ends_at().is_some_and(|at| at <= now)
+            || stuck_until.is_some_and(|at| at <= now)
+        {
             self.session.end();
             self.session.drop_now(now);
             return true;
@@ -298,11 +318,18 @@ impl Task {
         {
             heartbeat.pause_receiving(now);
         }
-        match self.heartbeat.as_mut().map_or(Due::Nothing, |heartbeat| heartbeat.tick(now)) {
+        match self
+            .heartbeat
+            .as_mut()
+            .map_or(Due::Nothing, |heartbeat| heartbeat.tick(now))
+        {
             Due::Nothing => {}
             Due::Send => self.session.heartbeat(),
             Due::Dead => {
-                tracing::warn!(connection = self.session.id, "closing connection: missed heartbeats from the client");
+                tracing::warn!(
+                    connection = self.session.id,
+                    "closing connection: missed heartbeats from the client"
+                );
                 self.session.end();
                 self.session.drop_now(now);
             }
@@ -326,7 +353,11 @@ fn read_direct(
 }
 
 /// Reads into the spare room of a buffer; the end of the stream is an error.
-fn poll_read_buf(stream: &mut TcpStream, cx: &mut Context<'_>, room: &mut impl BufMut) -> Poll<io::Result<usize>> {
+fn poll_read_buf(
+    stream: &mut TcpStream,
+    cx: &mut Context<'_>,
+    room: &mut impl BufMut,
+) -> Poll<io::Result<usize>> {
     loop {
         ready!(stream.poll_read_ready(cx))?;
         match stream.try_read_buf(room) {
@@ -346,7 +377,10 @@ impl Future for Task {
         match catch_unwind(AssertUnwindSafe(|| task.run(cx))) {
             Ok(poll) => poll,
             Err(_) => {
-                tracing::error!(connection = task.session.id, "the connection's task panicked; closing it");
+                tracing::error!(
+                    connection = task.session.id,
+                    "the connection's task panicked; closing it"
+                );
                 Poll::Ready(())
             }
         }

@@ -51,7 +51,9 @@ impl ChannelCredit {
             return Some(false);
         }
         self.used
-            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| (used < limit).then_some(used + 1))
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, |used| {
+                (used < limit).then_some(used + 1)
+            })
             .ok()
             .map(|_| true)
     }
@@ -116,7 +118,13 @@ impl Consumers {
         self.last += 1;
         let number = self.last;
         let priority = spec.priority;
-        self.all.push(Consumer { number, spec, share: Share::default(), unacked: 0, blocked: Blocked::No });
+        self.all.push(Consumer {
+            number,
+            spec,
+            share: Share::default(),
+            unacked: 0,
+            blocked: Blocked::No,
+        });
         self.enqueue(priority, number);
         Ok(number)
     }
@@ -125,7 +133,11 @@ impl Consumers {
     pub fn remove(&mut self, number: u32) -> Option<ConsumerSpec> {
         let index = self.index(number)?;
         let consumer = self.all.remove(index);
-        if let Some((_, line)) = self.lines.iter_mut().find(|(priority, _)| *priority == consumer.spec.priority) {
+        if let Some((_, line)) = self
+            .lines
+            .iter_mut()
+            .find(|(priority, _)| *priority == consumer.spec.priority)
+        {
             line.retain(|one| *one != number);
         }
         self.lines.retain(|(_, line)| !line.is_empty());
@@ -145,7 +157,9 @@ impl Consumers {
         if let [only] = self.all.as_slice() {
             return (only.number == number).then_some(0);
         }
-        self.all.binary_search_by_key(&number, |consumer| consumer.number).ok()
+        self.all
+            .binary_search_by_key(&number, |consumer| consumer.number)
+            .ok()
     }
 
     fn enqueue(&mut self, priority: i64, number: u32) {
@@ -167,7 +181,9 @@ impl Consumers {
             let index = if let [_] = self.all.as_slice() {
                 0
             } else {
-                self.all.binary_search_by_key(&number, |consumer| consumer.number).expect("a line holds consumers")
+                self.all
+                    .binary_search_by_key(&number, |consumer| consumer.number)
+                    .expect("a line holds consumers")
             };
             let consumer = &mut self.all[index];
             let spec = &consumer.spec;
@@ -246,7 +262,9 @@ impl Consumers {
     /// One delivery of a consumer, which may have gone, was settled. The channel frees its own credit.
     #[inline]
     pub fn settled(&mut self, number: u32) {
-        let Some(index) = self.index(number) else { return };
+        let Some(index) = self.index(number) else {
+            return;
+        };
         let consumer = &mut self.all[index];
         if consumer.spec.no_ack {
             return;
@@ -269,6 +287,12 @@ impl Consumers {
             }
         }
         let standing: usize = self.lines.iter().map(|(_, line)| line.len()).sum();
-        assert_eq!(standing, self.all.iter().filter(|consumer| consumer.blocked == Blocked::No).count());
+        assert_eq!(
+            standing,
+            self.all
+                .iter()
+                .filter(|consumer| consumer.blocked == Blocked::No)
+                .count()
+        );
     }
 }

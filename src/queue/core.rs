@@ -99,7 +99,9 @@ impl Core {
         let limits = self.rules.limits;
         let mut steps = 0;
         while limits.exceeded_by(self.ready, self.ready_bytes) {
-            let Some(sequence) = self.slots.first_ready() else { return };
+            let Some(sequence) = self.slots.first_ready() else {
+                return;
+            };
             self.unready(sequence);
             self.bury(sequence, Reason::MaxLen, effects);
             steps += 1;
@@ -120,7 +122,11 @@ impl Core {
             if sequence >= fresh {
                 return Some(sequence);
             }
-            let expires = self.slots.get_mut(sequence).expect("a ready message is there").expires;
+            let expires = self
+                .slots
+                .get_mut(sequence)
+                .expect("a ready message is there")
+                .expires;
             if !expiry::is_expired(expires, now) {
                 return Some(sequence);
             }
@@ -138,7 +144,10 @@ impl Core {
     #[inline]
     fn unready(&mut self, sequence: u64) {
         self.slots.take_ready(sequence);
-        let slot = self.slots.get_mut(sequence).expect("a ready message is there");
+        let slot = self
+            .slots
+            .get_mut(sequence)
+            .expect("a ready message is there");
         self.ready -= 1;
         self.ready_bytes -= u64::from(slot.body_len);
     }
@@ -160,8 +169,12 @@ impl Core {
         if self.ready == 0 || self.consumers.len() == 0 {
             return;
         }
-        let Some(mut sequence) = self.next_deliverable(now, fresh, effects) else { return };
-        let Some(mut turn) = self.consumers.next() else { return };
+        let Some(mut sequence) = self.next_deliverable(now, fresh, effects) else {
+            return;
+        };
+        let Some(mut turn) = self.consumers.next() else {
+            return;
+        };
         loop {
             let mailbox = Arc::clone(&self.consumers.at(turn.0).spec.mailbox);
             let mut slot = mailbox.slot();
@@ -204,7 +217,11 @@ impl Core {
         let slot = slots.get_mut(sequence).expect("a ready message is there");
         slot.state = State::Delivered;
         slot.consumer = consumer.number;
-        let message = if consumer.spec.no_ack { slot.message.take() } else { slot.message.clone() };
+        let message = if consumer.spec.no_ack {
+            slot.message.take()
+        } else {
+            slot.message.clone()
+        };
         Delivery {
             consumer: consumer.spec.id,
             redelivered: slot.redelivered,
@@ -219,7 +236,10 @@ impl Core {
         self.last_used = now;
         let got = self.next_deliverable(now, NEVER, effects).map(|sequence| {
             self.unready(sequence);
-            let slot = self.slots.get_mut(sequence).expect("a ready message is there");
+            let slot = self
+                .slots
+                .get_mut(sequence)
+                .expect("a ready message is there");
             let (redelivered, returned) = (slot.redelivered, slot.returned);
             slot.state = State::Delivered;
             slot.consumer = 0;
@@ -230,10 +250,19 @@ impl Core {
                 slot.message.clone()
             };
             let message = message.expect("a ready message has its bytes");
-            Got { sequence, message, redelivered, returned, remaining: 0 }
+            Got {
+                sequence,
+                message,
+                redelivered,
+                returned,
+                remaining: 0,
+            }
         });
         self.trim(now, effects);
-        got.map(|got| Got { remaining: self.ready, ..got })
+        got.map(|got| Got {
+            remaining: self.ready,
+            ..got
+        })
     }
 
     /// Settles deliveries of this queue; those it does not know (any more) are passed over.
@@ -246,7 +275,13 @@ impl Core {
         effects: &mut Effects,
     ) {
         for sequence in sequences {
-            let Some(slot) = self.slots.get_mut(sequence).filter(|slot| slot.state == State::Delivered) else { continue };
+            let Some(slot) = self
+                .slots
+                .get_mut(sequence)
+                .filter(|slot| slot.state == State::Delivered)
+            else {
+                continue;
+            };
             self.unacked -= 1;
             self.consumers.settled(slot.consumer);
             match outcome {
@@ -278,7 +313,13 @@ impl Core {
     ) {
         for delivery in deliveries {
             let sequence = delivery.sequence;
-            let Some(slot) = self.slots.get_mut(sequence).filter(|slot| slot.state == State::Delivered) else { continue };
+            let Some(slot) = self
+                .slots
+                .get_mut(sequence)
+                .filter(|slot| slot.state == State::Delivered)
+            else {
+                continue;
+            };
             slot.message = Some(delivery.message);
             self.unacked -= 1;
             self.consumers.settled(slot.consumer);
@@ -305,7 +346,13 @@ impl Core {
     }
 
     /// A consumer can take more: its mailbox was drained, its channel has credit, or it is new.
-    pub(super) fn resume(&mut self, me: &Arc<Queue>, consumers: impl Iterator<Item = u32>, now: u64, effects: &mut Effects) {
+    pub(super) fn resume(
+        &mut self,
+        me: &Arc<Queue>,
+        consumers: impl Iterator<Item = u32>,
+        now: u64,
+        effects: &mut Effects,
+    ) {
         for number in consumers {
             self.consumers.resume(number);
         }
@@ -313,7 +360,13 @@ impl Core {
         self.trim(now, effects);
     }
 
-    pub(super) fn cancel(&mut self, number: u32, auto_delete: bool, now: u64, effects: &mut Effects) {
+    pub(super) fn cancel(
+        &mut self,
+        number: u32,
+        auto_delete: bool,
+        now: u64,
+        effects: &mut Effects,
+    ) {
         if self.consumers.remove(number).is_none() {
             return;
         }
@@ -369,7 +422,10 @@ impl Core {
 
     /// When the queue goes for want of use, unless somebody uses it.
     fn expires_unused(&self) -> Option<u64> {
-        self.rules.expires_ms.filter(|_| self.consumers.len() == 0).map(|after| self.last_used.saturating_add(after))
+        self.rules
+            .expires_ms
+            .filter(|_| self.consumers.len() == 0)
+            .map(|after| self.last_used.saturating_add(after))
     }
 
     /// Asks for a tick when something has to happen earlier than what has been asked for.
@@ -379,7 +435,10 @@ impl Core {
             return;
         }
         let head = match self.slots.first_ready() {
-            Some(sequence) => self.slots.get_mut(sequence).map_or(NEVER, |slot| slot.expires),
+            Some(sequence) => self
+                .slots
+                .get_mut(sequence)
+                .map_or(NEVER, |slot| slot.expires),
             None => NEVER,
         };
         let deadline = self.expires_unused().map_or(head, |at| at.min(head));
@@ -392,7 +451,8 @@ impl Core {
     /// Whether the last consumer of an auto-delete queue has gone and none has come since; or the queue is past its `x-expires`.
     pub(super) fn is_abandoned(&self, auto_delete: bool, now: u64) -> bool {
         self.consumers.len() == 0
-            && ((auto_delete && self.had_consumer) || self.expires_unused().is_some_and(|at| at <= now))
+            && ((auto_delete && self.had_consumer)
+                || self.expires_unused().is_some_and(|at| at <= now))
     }
 
     /// The end: everything out, nothing in any more. Returns the consumers, who are to be told.
@@ -425,7 +485,11 @@ impl Core {
     pub(super) fn buried(&mut self, sequences: impl Iterator<Item = u64>) -> bool {
         self.draining = false;
         for sequence in sequences {
-            if self.slots.get_mut(sequence).is_some_and(|slot| slot.state == State::Dying) {
+            if self
+                .slots
+                .get_mut(sequence)
+                .is_some_and(|slot| slot.state == State::Dying)
+            {
                 self.slots.remove(sequence);
             }
         }
@@ -437,11 +501,24 @@ impl Core {
     pub fn check(&self) {
         self.slots.check();
         self.consumers.check();
-        let count = |state| self.slots.each().filter(|(_, slot)| slot.state == state).count();
+        let count = |state| {
+            self.slots
+                .each()
+                .filter(|(_, slot)| slot.state == state)
+                .count()
+        };
         assert_eq!(count(State::Ready), self.ready);
         assert_eq!(count(State::Delivered), self.unacked);
-        let bytes: u64 = self.slots.each().filter(|(_, s)| s.state == State::Ready).map(|(_, s)| u64::from(s.body_len)).sum();
+        let bytes: u64 = self
+            .slots
+            .each()
+            .filter(|(_, s)| s.state == State::Ready)
+            .map(|(_, s)| u64::from(s.body_len))
+            .sum();
         assert_eq!(bytes, self.ready_bytes);
-        assert_eq!(self.ready + self.unacked + count(State::Dying), self.slots.live());
+        assert_eq!(
+            self.ready + self.unacked + count(State::Dying),
+            self.slots.live()
+        );
     }
 }

@@ -117,7 +117,10 @@ impl Slot<'_> {
     #[inline]
     pub fn has_room(&mut self, share: &mut Share) -> bool {
         if share.epoch != self.inner.epoch {
-            *share = Share { epoch: self.inner.epoch, pushed: 0 };
+            *share = Share {
+                epoch: self.inner.epoch,
+                pushed: 0,
+            };
         }
         self.inner.deliveries.len() < DELIVERIES_MAX
             && self.inner.bytes < BYTES_MAX
@@ -151,7 +154,9 @@ impl Mailbox {
     /// Locks it for a run of pushes. Lock order: queue, then mailbox; never two mailboxes.
     #[inline]
     pub fn slot(&self) -> Slot<'_> {
-        Slot { inner: self.inner.lock() }
+        Slot {
+            inner: self.inner.lock(),
+        }
     }
 
     /// Adds a control and wakes the connection.
@@ -179,7 +184,8 @@ impl Mailbox {
     /// count, for a connection whose peer does not read.
     pub fn poll(&self, deliveries: bool, context: &mut Context<'_>) -> Poll<()> {
         let mut inner = self.inner.lock();
-        let some = !inner.controls.is_empty() || (deliveries && (!inner.deliveries.is_empty() || !inner.waiting.is_empty()));
+        let some = !inner.controls.is_empty()
+            || (deliveries && (!inner.deliveries.is_empty() || !inner.waiting.is_empty()));
         if some {
             return Poll::Ready(());
         }
@@ -199,7 +205,11 @@ impl Mailbox {
     pub fn drain(&self, deliveries: bool, spare: Vec<Delivery>) -> Drained {
         debug_assert!(spare.is_empty());
         let mut inner = self.inner.lock();
-        let mut drained = if deliveries { inner.take_deliveries(spare) } else { Drained::default() };
+        let mut drained = if deliveries {
+            inner.take_deliveries(spare)
+        } else {
+            Drained::default()
+        };
         if !inner.controls.is_empty() {
             drained.controls = std::mem::take(&mut inner.controls);
             inner.replies = 0;

@@ -22,8 +22,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use amq_protocol::types::FieldTable;
 
 pub use self::consumers::{ChannelCredit, ConsumerSpec, ExclusiveUse};
-pub use self::core::STEPS_MAX;
 use self::core::Core;
+pub use self::core::STEPS_MAX;
 use self::dead_letter::Reason;
 pub use self::effects::Effects;
 use self::mailbox::{Control, Delivery};
@@ -60,11 +60,17 @@ impl Rules {
         Self {
             message_ttl_ms: arguments.message_ttl_ms,
             expires_ms: arguments.expires_ms,
-            limits: Limits { messages: arguments.max_length, bytes: arguments.max_length_bytes },
-            dead_letter: arguments.dead_letter_exchange.clone().map(|exchange| DeadLetter {
-                exchange,
-                routing_key: arguments.dead_letter_routing_key.clone(),
-            }),
+            limits: Limits {
+                messages: arguments.max_length,
+                bytes: arguments.max_length_bytes,
+            },
+            dead_letter: arguments
+                .dead_letter_exchange
+                .clone()
+                .map(|exchange| DeadLetter {
+                    exchange,
+                    routing_key: arguments.dead_letter_routing_key.clone(),
+                }),
         }
     }
 }
@@ -168,7 +174,9 @@ impl Drop for Locked<'_> {
         let counters = &self.queue.counters;
         counters.ready.store(self.core.ready, Ordering::Relaxed);
         counters.unacked.store(self.core.unacked, Ordering::Relaxed);
-        counters.consumers.store(self.core.consumer_count(), Ordering::Relaxed);
+        counters
+            .consumers
+            .store(self.core.consumer_count(), Ordering::Relaxed);
     }
 }
 
@@ -176,13 +184,21 @@ impl Queue {
     /// A new, empty queue.
     pub fn new(spec: QueueSpec, rules: Rules, journal: Arc<Journal>, now: u64) -> Arc<Self> {
         let core = Mutex::new(Core::new(Arc::new(rules), now));
-        Arc::new(Self { spec, counters: Counters::default(), journal, core })
+        Arc::new(Self {
+            spec,
+            counters: Counters::default(),
+            journal,
+            core,
+        })
     }
 
     /// Takes the lock. Never while another queue's is held, but in tx.commit and then in the order of the ids.
     #[inline]
     pub fn lock<'a>(self: &'a Arc<Self>) -> Locked<'a> {
-        Locked { queue: self, core: self.core.lock() }
+        Locked {
+            queue: self,
+            core: self.core.lock(),
+        }
     }
 
     /// "queue 'name' in vhost 'vhost'", as reply texts name it.
@@ -253,7 +269,11 @@ impl Locked<'_> {
         let first = self.core.end();
         self.core.publish(self.queue, messages, now, effects);
         if persistent && self.queue.spec.durable {
-            return Ok(self.queue.journal.place(self.queue.spec.id, first, self.core.end() - first));
+            return Ok(self.queue.journal.place(
+                self.queue.spec.id,
+                first,
+                self.core.end() - first,
+            ));
         }
         Ok(Receipt::NOTHING)
     }
@@ -270,11 +290,17 @@ impl Locked<'_> {
         if self.queue.spec.durable && outcome != Outcome::Requeue {
             self.queue.journal.settle(self.queue.spec.id, sequences);
         }
-        self.core.settle(self.queue, sequences.iter().copied(), outcome, now, effects);
+        self.core
+            .settle(self.queue, sequences.iter().copied(), outcome, now, effects);
     }
 
     /// Takes back deliveries that were never sent.
-    pub fn unsend(&mut self, deliveries: impl Iterator<Item = Delivery>, now: u64, effects: &mut Effects) {
+    pub fn unsend(
+        &mut self,
+        deliveries: impl Iterator<Item = Delivery>,
+        now: u64,
+        effects: &mut Effects,
+    ) {
         self.core.unsend(self.queue, deliveries, now, effects);
     }
 
@@ -285,13 +311,19 @@ impl Locked<'_> {
     }
 
     /// Serves consumers that can take more again.
-    pub fn resume(&mut self, consumers: impl Iterator<Item = u32>, now: u64, effects: &mut Effects) {
+    pub fn resume(
+        &mut self,
+        consumers: impl Iterator<Item = u32>,
+        now: u64,
+        effects: &mut Effects,
+    ) {
         self.core.resume(self.queue, consumers, now, effects);
     }
 
     /// Removes a consumer; its unsettled deliveries stay out.
     pub fn cancel(&mut self, consumer: u32, now: u64, effects: &mut Effects) {
-        self.core.cancel(consumer, self.queue.spec.auto_delete, now, effects);
+        self.core
+            .cancel(consumer, self.queue.spec.auto_delete, now, effects);
     }
 
     /// A declare has used it.
@@ -310,7 +342,12 @@ impl Locked<'_> {
     }
 
     /// Deletes it, unless the conditions say no; returns its ready messages. Its consumers are told through their mailboxes.
-    pub fn delete(&mut self, if_unused: bool, if_empty: bool, effects: &mut Effects) -> Result<usize, Refused> {
+    pub fn delete(
+        &mut self,
+        if_unused: bool,
+        if_empty: bool,
+        effects: &mut Effects,
+    ) -> Result<usize, Refused> {
         if self.core.gone {
             return Err(Refused::Gone);
         }
@@ -322,7 +359,10 @@ impl Locked<'_> {
         }
         let ready = self.core.ready;
         for consumer in self.core.die(effects) {
-            consumer.spec.mailbox.control(Control::ConsumerCancelled(consumer.spec.id));
+            consumer
+                .spec
+                .mailbox
+                .control(Control::ConsumerCancelled(consumer.spec.id));
         }
         self.queue.journal.delete(self.queue.spec.id);
         Ok(ready)

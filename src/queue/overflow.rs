@@ -13,7 +13,8 @@ impl Limits {
     /// Whether the head must go.
     #[inline]
     pub fn exceeded_by(&self, ready: usize, ready_bytes: u64) -> bool {
-        self.messages.is_some_and(|most| ready as u64 > most) || self.bytes.is_some_and(|most| ready_bytes > most)
+        self.messages.is_some_and(|most| ready as u64 > most)
+            || self.bytes.is_some_and(|most| ready_bytes > most)
     }
 }
 
@@ -23,7 +24,10 @@ mod tests {
 
     #[test]
     fn either_limit_alone_is_enough() {
-        let limits = Limits { messages: Some(2), bytes: Some(10) };
+        let limits = Limits {
+            messages: Some(2),
+            bytes: Some(10),
+        };
         assert!(!limits.exceeded_by(2, 10));
         assert!(limits.exceeded_by(3, 1));
         assert!(limits.exceeded_by(1, 11));

@@ -130,7 +130,11 @@ impl Slots {
             self.base = self.next - offset as u64;
         }
         // A queue that has filled a block will fill another; a small one grows as it goes.
-        let capacity = if self.next >= BLOCK as u64 && self.live > BLOCK / 2 { BLOCK } else { 0 };
+        let capacity = if self.next >= BLOCK as u64 && self.live > BLOCK / 2 {
+            BLOCK
+        } else {
+            0
+        };
         let mut slots = Vec::with_capacity(capacity);
         slots.extend((0..offset).map(|_| Slot {
             message: None,
@@ -149,7 +153,10 @@ impl Slots {
     pub fn get_mut(&mut self, sequence: u64) -> Option<&mut Slot> {
         let index = sequence.checked_sub(self.base)?;
         let block = self.blocks.get_mut((index / BLOCK as u64) as usize)?;
-        block.slots.get_mut((index % BLOCK as u64) as usize).filter(|slot| slot.state != State::Settled)
+        block
+            .slots
+            .get_mut((index % BLOCK as u64) as usize)
+            .filter(|slot| slot.state != State::Settled)
     }
 
     /// Settles a message and returns it, when the queue has it.
@@ -166,7 +173,11 @@ impl Slots {
         if block.live == 0 && (!last || block.slots.len() == BLOCK) {
             block.slots = Vec::new();
             if index == 0 {
-                while self.blocks.front().is_some_and(|block| block.live == 0 && block.slots.is_empty()) {
+                while self
+                    .blocks
+                    .front()
+                    .is_some_and(|block| block.live == 0 && block.slots.is_empty())
+                {
                     self.blocks.pop_front();
                     self.base += BLOCK as u64;
                 }
@@ -180,11 +191,19 @@ impl Slots {
 
     /// An empty queue keeps no memory but for a small block.
     fn clear_when_empty(&mut self) {
-        if self.blocks.len() > 1 || self.blocks.front().is_some_and(|block| block.slots.capacity() > 2 * BLOCK) {
+        if self.blocks.len() > 1
+            || self
+                .blocks
+                .front()
+                .is_some_and(|block| block.slots.capacity() > 2 * BLOCK)
+        {
             self.blocks.clear();
         }
         self.returned.clear();
-        self.compactor = Compactor { swept: self.next, ..Compactor::default() };
+        self.compactor = Compactor {
+            swept: self.next,
+            ..Compactor::default()
+        };
     }
 
     /// The oldest ready message.
@@ -221,7 +240,10 @@ impl Slots {
         self.live = 0;
         self.cursor = self.next;
         self.returned.clear();
-        self.compactor = Compactor { swept: self.next, ..Compactor::default() };
+        self.compactor = Compactor {
+            swept: self.next,
+            ..Compactor::default()
+        };
         Garbage(blocks)
     }
 
@@ -245,7 +267,12 @@ impl Slots {
         let mut run: Vec<u64> = Vec::new();
         let (mut chunk, mut chunk_bytes, mut used) = (0, 0, 0);
         for sequence in from..to {
-            let Some(message) = self.get_mut(sequence).and_then(|slot| slot.message.as_ref()) else { continue };
+            let Some(message) = self
+                .get_mut(sequence)
+                .and_then(|slot| slot.message.as_ref())
+            else {
+                continue;
+            };
             let (this, bytes) = message.pins();
             let memory = message.memory();
             if this != chunk {
@@ -266,7 +293,11 @@ impl Slots {
         if to < self.next {
             return true;
         }
-        self.compactor = Compactor { swept: to, live_then: self.live, ..Compactor::default() };
+        self.compactor = Compactor {
+            swept: to,
+            live_then: self.live,
+            ..Compactor::default()
+        };
         false
     }
 
@@ -276,12 +307,17 @@ impl Slots {
             let mut builder = ChunkBuilder::with_capacity(CHUNK_BYTES_MAX);
             let mut drafts: Vec<(u64, Draft)> = Vec::new();
             while let Some((sequence, others)) = rest.split_first() {
-                if let Some(message) = self.get_mut(*sequence).and_then(|slot| slot.message.as_ref()) {
+                if let Some(message) = self
+                    .get_mut(*sequence)
+                    .and_then(|slot| slot.message.as_ref())
+                {
                     if message.is_large() {
                         rest = others;
                         continue;
                     }
-                    let Some(draft) = builder.push_copy(message) else { break };
+                    let Some(draft) = builder.push_copy(message) else {
+                        break;
+                    };
                     drafts.push((*sequence, draft));
                 }
                 rest = others;
@@ -300,12 +336,20 @@ impl Slots {
     pub fn check(&self) {
         let mut live = 0;
         for (index, block) in self.blocks.iter().enumerate() {
-            let here = block.slots.iter().filter(|slot| slot.state != State::Settled).count();
+            let here = block
+                .slots
+                .iter()
+                .filter(|slot| slot.state != State::Settled)
+                .count();
             assert_eq!(here, block.live as usize, "block {index}");
             live += here;
         }
         assert_eq!(live, self.live);
-        assert!(self.returned.iter().all(|sequence| *sequence < self.cursor && *sequence >= self.base));
+        assert!(
+            self.returned
+                .iter()
+                .all(|sequence| *sequence < self.cursor && *sequence >= self.base)
+        );
         assert!(self.base <= self.next && self.cursor <= self.next);
     }
 
@@ -325,4 +369,6 @@ impl Slots {
 
 /// Messages on their way out of memory.
 #[derive(Default)]
-pub struct Garbage(#[expect(dead_code, reason = "held to be dropped outside the lock")] VecDeque<Block>);
+pub struct Garbage(
+    #[expect(dead_code, reason = "held to be dropped outside the lock")] VecDeque<Block>,
+);

@@ -5,29 +5,116 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
 
-use crate::config::Config;
+use crate::auth::{PasswordHash, Permission, Users};
+use crate::broker::{self, Alarm, Broker, timers};
+use crate::config::{Config, UserSeed};
+use crate::connection;
 
 /// The broker as the server sees it.
-pub struct Core {}
+pub struct Core {
+    broker: Arc<Broker>,
+    settings: Arc<connection::Settings>,
+    timers: JoinHandle<()>,
+}
 
 impl Core {
-    /// A broker with the users and limits of the configuration.
-    pub fn start(_config: &Config) -> Result<Self, String> {
-        Ok(Core {})
+    /// A broker with the users and limits of the configuration. Called within the runtime.
+    pub fn start(config: &Config) -> Result<Self, String> {
+        let users = Arc::new(Users::new());
+        let broker = Broker::new(broker_settings(config), users);
+        broker.add_vhost(&config.default_vhost);
+        for seed in &config.users {
+            add_user(&broker.users, seed, &config.default_vhost)?;
+        }
+        broker
+            .users
+            .set_loopback_only(config.loopback_users.iter().cloned());
+        let timers = tokio::spawn(timers::run(Arc::clone(&broker)));
+        let settings = Arc::new(connection_settings(config));
+        Ok(Core {
+            broker,
+            settings,
+            timers,
+        })
     }
 
     /// Serves one connection to its end.
-    pub async fn serve(self: Arc<Self>, _stream: TcpStream, _peer: SocketAddr) {}
+    pub async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let (broker, settings) = (Arc::clone(&self.broker), Arc::clone(&self.settings));
+        // The future of a connection is all that it holds: not this one around it as well.
+        drop(self);
+        connection::serve(stream, peer, broker, settings).await;
+    }
 
     /// Connections that are open.
     pub fn connections(&self) -> usize {
-        0
+        self.broker.connections()
     }
 
     /// Tells all connections to close, and lets no new one in.
-    pub fn shut_down(&self) {}
+    pub fn shut_down(&self) {
+        self.broker.shut_down();
+        self.timers.abort();
+    }
 
     /// Blocks publishers, or lets them go on.
-    pub fn set_memory_alarm(&self, _raised: bool) {}
+    pub fn set_memory_alarm(&self, raised: bool) {
+        self.broker.set_alarm(Alarm::Memory, raised);
+    }
+}
+
+fn add_user(users: &Users, seed: &UserSeed, vhost: &str) -> Result<(), String> {
+    let password = PasswordHash::new(seed.password.as_bytes());
+    users.put(&seed.name, password, seed.tags.clone());
+    if let Some(permissions) = &seed.permissions {
+        let (configure, write, read) = (
+            &permissions.configure,
+            &permissions.write,
+            &permissions.read,
+        );
+        let permission = Permission::new(configure, write, read)
+            .map_err(|error| format!("permissions of user '{}': {error}", seed.name))?;
+        users.set_permission(&seed.name, vhost, permission);
+    }
+    Ok(())
+}
+
+fn count(limit: Option<u64>) -> Option<usize> {
+    limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
+fn broker_settings(config: &Config) -> broker::Settings {
+    let limits = &config.limits;
+    broker::Settings {
+        connections_max: count(limits.connections),
+        channels_max: count(limits.channels),
+        queues_max: count(limits.queues),
+        exchanges_max: count(limits.exchanges),
+    }
+}
+
+fn connection_settings(config: &Config) -> connection::Settings {
+    let milliseconds =
+        |time: std::time::Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+    let consumers = config.limits.consumers_per_channel;
+    connection::Settings {
+        mechanisms: config
+            .auth_mechanisms
+            .iter()
+            .map(|mechanism| mechanism.name().to_owned())
+            .collect(),
+        heartbeat_s: config.heartbeat_s,
+        frame_max: config.frame_max,
+        initial_frame_max: config.initial_frame_max,
+        channel_max: config.channel_max,
+        max_message_size: config.max_message_size,
+        handshake_timeout_ms: config.handshake_timeout.map(milliseconds),
+        consumer_timeout_ms: config.consumer_timeout.map(milliseconds),
+        consumers_per_channel_max: consumers.map(|most| u32::try_from(most).unwrap_or(u32::MAX)),
+        product_name: config.product_name.clone(),
+        product_version: config.product_version.clone(),
+        cluster_name: config.cluster_name.clone(),
+    }
 }

@@ -31,7 +31,9 @@ impl Journal {
     }
 
     fn append(&self) -> Receipt {
-        Receipt { position: self.appended.fetch_add(1, Ordering::Relaxed) + 1 }
+        Receipt {
+            position: self.appended.fetch_add(1, Ordering::Relaxed) + 1,
+        }
     }
 
     /// Messages `first..first + count` are placed in a queue. Called under its lock.

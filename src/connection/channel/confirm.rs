@@ -34,8 +34,18 @@ pub struct Confirms {
 impl Confirms {
     /// A channel enters confirm mode; a second time changes nothing.
     pub fn select(&mut self, channel: u16) {
-        if !self.channels.iter().any(|confirm| confirm.channel == channel) {
-            self.channels.push(Confirm { channel, published: 0, noted: 0, acked: 0, ring: VecDeque::new() });
+        if !self
+            .channels
+            .iter()
+            .any(|confirm| confirm.channel == channel)
+        {
+            self.channels.push(Confirm {
+                channel,
+                published: 0,
+                noted: 0,
+                acked: 0,
+                ring: VecDeque::new(),
+            });
         }
     }
 
@@ -48,8 +58,16 @@ impl Confirms {
     /// A channel in confirm mode has published a message.
     #[inline]
     pub fn published(&mut self, channel: u16) {
-        if self.channels.get(self.last).is_none_or(|confirm| confirm.channel != channel) {
-            match self.channels.iter().position(|confirm| confirm.channel == channel) {
+        if self
+            .channels
+            .get(self.last)
+            .is_none_or(|confirm| confirm.channel != channel)
+        {
+            match self
+                .channels
+                .iter()
+                .position(|confirm| confirm.channel == channel)
+            {
                 Some(index) => self.last = index,
                 None => return,
             }
@@ -85,7 +103,11 @@ impl Confirms {
     pub fn acknowledge(&mut self, journal: &Journal, out: &mut Output) {
         for confirm in &mut self.channels {
             let mut upto = confirm.acked;
-            while let Some((last, _)) = confirm.ring.front().filter(|(_, receipt)| journal.is_durable(*receipt)) {
+            while let Some((last, _)) = confirm
+                .ring
+                .front()
+                .filter(|(_, receipt)| journal.is_durable(*receipt))
+            {
                 upto = *last;
                 confirm.ring.pop_front();
             }

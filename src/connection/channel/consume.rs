@@ -34,20 +34,35 @@ impl Channel {
             self.prefetch = u32::from(qos.prefetch_count);
             0
         };
-        let limited = self.credit.as_ref().is_some_and(|credit| credit.is_limited());
+        let limited = self
+            .credit
+            .as_ref()
+            .is_some_and(|credit| credit.is_limited());
         if limit != 0 || limited {
             for unacked in self.unacked.each_mut() {
                 unacked.counted = limit != 0 && unacked.consumer != 0;
             }
-            let outstanding = self.unacked.each_mut().filter(|unacked| unacked.counted).count() as u32;
+            let outstanding = self
+                .unacked
+                .each_mut()
+                .filter(|unacked| unacked.counted)
+                .count() as u32;
             self.credit().set_limit(limit, outstanding);
             cx.freed.push(self.number);
         }
-        self.send(out, &AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})));
+        self.send(
+            out,
+            &AMQPClass::Basic(basic::AMQPMethod::QosOk(basic::QosOk {})),
+        );
         Ok(())
     }
 
-    pub(super) fn consume(&mut self, cx: &mut Context, out: &mut Output, consume: &basic::Consume) -> Result<(), Reply> {
+    pub(super) fn consume(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        consume: &basic::Consume,
+    ) -> Result<(), Reply> {
         let given = consume.consumer_tag.as_str();
         if consume.queue.as_str() == ReplyAddresses::QUEUE {
             return self.consume_replies(cx, out, consume);
@@ -64,7 +79,11 @@ impl Channel {
         cx.access.queue(Verb::Read, &name)?;
         let queue = cx.vhost.usable_queue(&name, cx.id)?;
         let parsed = arguments::parse_consumer(&queue.resource(), &consume.arguments)?;
-        let tag: Arc<str> = if given.is_empty() { generated_name("amq.ctag-").into() } else { given.into() };
+        let tag: Arc<str> = if given.is_empty() {
+            generated_name("amq.ctag-").into()
+        } else {
+            given.into()
+        };
         let id = cx.consumers.next_id();
         let spec = ConsumerSpec {
             mailbox: Arc::clone(&cx.mailbox),
@@ -80,7 +99,9 @@ impl Channel {
             if locked.is_gone() {
                 return Err(Reply::not_found_queue(&name, &cx.vhost.name));
             }
-            locked.consume(spec).map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?
+            locked
+                .consume(spec)
+                .map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?
         };
         cx.consumers.add(Consumer {
             id,
@@ -94,26 +115,40 @@ impl Channel {
         self.consumers += 1;
         self.consume_ok(out, consume.nowait, &tag);
         let mut effects = Effects::default();
-        queue.lock().resume(std::iter::empty(), cx.now, &mut effects);
+        queue
+            .lock()
+            .resume(std::iter::empty(), cx.now, &mut effects);
         cx.broker.perform(&queue, effects);
         Ok(())
     }
 
     pub(super) fn consume_ok(&self, out: &mut Output, nowait: bool, tag: &str) {
         if !nowait {
-            let ok = basic::ConsumeOk { consumer_tag: tag.into() };
+            let ok = basic::ConsumeOk {
+                consumer_tag: tag.into(),
+            };
             self.send(out, &AMQPClass::Basic(basic::AMQPMethod::ConsumeOk(ok)));
         }
     }
 
     pub(super) fn has_consumer(&self, cx: &Context, tag: &str) -> bool {
-        cx.consumers.by_tag(self.number, tag).is_some() || self.reply.as_ref().is_some_and(|reply| &*reply.tag == tag)
+        cx.consumers.by_tag(self.number, tag).is_some()
+            || self.reply.as_ref().is_some_and(|reply| &*reply.tag == tag)
     }
 
     /// basic.cancel: the consumer goes, what is on its way to it arrives, then cancel-ok. An unknown tag is a success.
-    pub(super) fn cancel(&mut self, cx: &mut Context, out: &mut Output, cancel: &basic::Cancel) -> Result<(), Reply> {
+    pub(super) fn cancel(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        cancel: &basic::Cancel,
+    ) -> Result<(), Reply> {
         let tag = cancel.consumer_tag.as_str();
-        if let Some(id) = cx.consumers.by_tag(self.number, tag).map(|consumer| consumer.id) {
+        if let Some(id) = cx
+            .consumers
+            .by_tag(self.number, tag)
+            .map(|consumer| consumer.id)
+        {
             self.stop(cx, id);
             self.deliver_rest(cx, out, id);
             self.forget(cx, id);
@@ -121,7 +156,9 @@ impl Channel {
             self.cancel_replies(cx);
         }
         if !cancel.nowait {
-            let ok = basic::CancelOk { consumer_tag: tag.into() };
+            let ok = basic::CancelOk {
+                consumer_tag: tag.into(),
+            };
             self.send(out, &AMQPClass::Basic(basic::AMQPMethod::CancelOk(ok)));
         }
         Ok(())
@@ -129,7 +166,9 @@ impl Channel {
 
     /// Takes the consumer off its queue and everything that is on its way to it out of the mailbox.
     fn stop(&mut self, cx: &mut Context, id: u32) {
-        let Some(consumer) = cx.consumers.get(id) else { return };
+        let Some(consumer) = cx.consumers.get(id) else {
+            return;
+        };
         let queue = Arc::clone(cx.queues.get(consumer.queue));
         let mut effects = Effects::default();
         queue.lock().cancel(consumer.number, cx.now, &mut effects);
@@ -147,7 +186,10 @@ impl Channel {
 
     /// Encodes what the backlog still has for a consumer that is being cancelled.
     fn deliver_rest(&mut self, cx: &mut Context, out: &mut Output, id: u32) {
-        let (own, others): (Vec<Delivery>, Vec<Delivery>) = cx.backlog.drain(..).partition(|delivery| delivery.consumer == id);
+        let (own, others): (Vec<Delivery>, Vec<Delivery>) = cx
+            .backlog
+            .drain(..)
+            .partition(|delivery| delivery.consumer == id);
         cx.backlog = others.into();
         for delivery in own {
             self.deliver(cx, out, delivery);
@@ -158,7 +200,13 @@ impl Channel {
 
     /// The queue of a consumer is gone: tell the client, if it asked for that.
     pub(crate) fn consumer_cancelled(&mut self, cx: &mut Context, out: &mut Output, id: u32) {
-        let Some(tag) = cx.consumers.get(id).map(|consumer| Arc::clone(&consumer.tag)) else { return };
+        let Some(tag) = cx
+            .consumers
+            .get(id)
+            .map(|consumer| Arc::clone(&consumer.tag))
+        else {
+            return;
+        };
         self.deliver_rest(cx, out, id);
         self.forget(cx, id);
         if cx.capabilities.consumer_cancel_notify {
@@ -167,13 +215,22 @@ impl Channel {
     }
 
     fn notify_cancelled(&self, out: &mut Output, tag: &str) {
-        let cancel = basic::Cancel { consumer_tag: tag.into(), nowait: true };
+        let cancel = basic::Cancel {
+            consumer_tag: tag.into(),
+            nowait: true,
+        };
         self.send(out, &AMQPClass::Basic(basic::AMQPMethod::Cancel(cancel)));
     }
 
     /// A consumer has held a delivery for too long: it is cancelled and what it holds goes back.
     pub(crate) fn consumer_timed_out(&mut self, cx: &mut Context, out: &mut Output, id: u32) {
-        let Some(tag) = cx.consumers.get(id).map(|consumer| Arc::clone(&consumer.tag)) else { return };
+        let Some(tag) = cx
+            .consumers
+            .get(id)
+            .map(|consumer| Arc::clone(&consumer.tag))
+        else {
+            return;
+        };
         cx.flush(out);
         self.stop(cx, id);
         self.unsend(cx, |delivery| delivery.consumer == id);
@@ -186,7 +243,11 @@ impl Channel {
 
     /// The channel ends: all its consumers go, and what is on its way to them goes back as if it had not been taken.
     pub(super) fn cancel_all(&mut self, cx: &mut Context) {
-        let ids: Vec<u32> = cx.consumers.of_channel(self.number).map(|consumer| consumer.id).collect();
+        let ids: Vec<u32> = cx
+            .consumers
+            .of_channel(self.number)
+            .map(|consumer| consumer.id)
+            .collect();
         if ids.is_empty() {
             return;
         }

@@ -12,17 +12,32 @@ impl Channel {
     /// Encodes one delivery to a consumer of this channel.
     #[inline]
     pub(crate) fn deliver(&mut self, cx: &mut Context, out: &mut Output, delivery: Delivery) {
-        let Some(consumer) = cx.consumers.get(delivery.consumer) else { return };
+        let Some(consumer) = cx.consumers.get(delivery.consumer) else {
+            return;
+        };
         let tag = self.next_tag();
         let message = &delivery.message;
-        method::write_deliver(out.bytes(), &consumer.prefix, tag, delivery.redelivered, message.names());
+        method::write_deliver(
+            out.bytes(),
+            &consumer.prefix,
+            tag,
+            delivery.redelivered,
+            message.names(),
+        );
         out.content(self.number, message, cx.tuned.frame_max);
         let queue = consumer.queue;
         cx.queues.add_use(queue);
         if consumer.no_ack {
             cx.settle(queue, delivery.sequence, Outcome::Ack, out);
         } else {
-            let unacked = Unacked::new(tag, queue, delivery.sequence, delivery.consumer, delivery.counted, cx.now);
+            let unacked = Unacked::new(
+                tag,
+                queue,
+                delivery.sequence,
+                delivery.consumer,
+                delivery.counted,
+                cx.now,
+            );
             self.unacked.push(unacked);
         }
     }

@@ -21,7 +21,9 @@ mod unacked;
 
 use std::sync::Arc;
 
-use amq_protocol::protocol::{AMQPClass, access, basic, channel, confirm as confirm_class, exchange, queue};
+use amq_protocol::protocol::{
+    AMQPClass, access, basic, channel, confirm as confirm_class, exchange, queue,
+};
 
 use self::publish::Content;
 use self::reply_to::ReplyConsumer;
@@ -96,7 +98,12 @@ impl Channel {
     }
 
     /// Handles a method other than the hot ones and those that open and close; everything collected is flushed already.
-    pub(super) fn method(&mut self, cx: &mut Context, out: &mut Output, payload: &[u8]) -> Result<(), Reply> {
+    pub(super) fn method(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        payload: &[u8],
+    ) -> Result<(), Reply> {
         match method::parse(payload)? {
             AMQPClass::Channel(one) => match one {
                 channel::AMQPMethod::Flow(flow) => self.flow(out, &flow),
@@ -123,17 +130,23 @@ impl Channel {
                 _ => Err(unexpected(payload)),
             },
             AMQPClass::Basic(one) => match one {
-                basic::AMQPMethod::Qos(qos) => self.qos(cx, out, &qos, method::qos_prefetch_size(payload)),
+                basic::AMQPMethod::Qos(qos) => {
+                    self.qos(cx, out, &qos, method::qos_prefetch_size(payload))
+                }
                 basic::AMQPMethod::Consume(consume) => self.consume(cx, out, &consume),
                 basic::AMQPMethod::Cancel(cancel) => self.cancel(cx, out, &cancel),
                 // A client that answers our basic.cancel: RabbitMQ takes that as a cancel, of a consumer that is gone.
                 basic::AMQPMethod::CancelOk(_) => Ok(()),
                 basic::AMQPMethod::Get(get) => self.get(cx, out, &get),
                 basic::AMQPMethod::Recover(recover) => self.recover(cx, out, recover.requeue, true),
-                basic::AMQPMethod::RecoverAsync(recover) => self.recover(cx, out, recover.requeue, false),
+                basic::AMQPMethod::RecoverAsync(recover) => {
+                    self.recover(cx, out, recover.requeue, false)
+                }
                 _ => Err(unexpected(payload)),
             },
-            AMQPClass::Confirm(confirm_class::AMQPMethod::Select(select)) => self.confirm_select(cx, out, select.nowait),
+            AMQPClass::Confirm(confirm_class::AMQPMethod::Select(select)) => {
+                self.confirm_select(cx, out, select.nowait)
+            }
             AMQPClass::Tx(one) => self.tx(cx, out, payload, &one),
             _ => Err(unexpected(payload)),
         }
@@ -149,11 +162,21 @@ impl Channel {
         if !flow.active {
             return Err(Reply::flow_inactive());
         }
-        self.send(out, &AMQPClass::Channel(channel::AMQPMethod::FlowOk(channel::FlowOk { active: true })));
+        self.send(
+            out,
+            &AMQPClass::Channel(channel::AMQPMethod::FlowOk(channel::FlowOk {
+                active: true,
+            })),
+        );
         Ok(())
     }
 
-    fn confirm_select(&mut self, cx: &mut Context, out: &mut Output, nowait: bool) -> Result<(), Reply> {
+    fn confirm_select(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        nowait: bool,
+    ) -> Result<(), Reply> {
         match self.mode {
             Mode::Tx(_) => return Err(Reply::tx_to_confirm()),
             Mode::Plain => {

@@ -53,7 +53,8 @@ impl Parts {
     }
 
     fn exchange(&self) -> &str {
-        std::str::from_utf8(&self.names[1..1 + self.exchange_len]).expect("checked when it was parsed")
+        std::str::from_utf8(&self.names[1..1 + self.exchange_len])
+            .expect("checked when it was parsed")
     }
 }
 
@@ -92,7 +93,9 @@ impl Channel {
         header: &Header<'_>,
         body: &[u8],
     ) -> Result<bool, Reply> {
-        let &[high, low, ..] = header.properties else { return Ok(false) };
+        let &[high, low, ..] = header.properties else {
+            return Ok(false);
+        };
         if high & LOOKED_AT != 0
             || low & LOOKED_AT_LOW != 0
             || publish.immediate
@@ -105,11 +108,22 @@ impl Channel {
         }
         let properties = Properties::new(header.properties);
         properties.check()?;
-        if !cx.settles.is_empty() && cx.publisher.known_targets().any(|queue| cx.settles.concerns(&cx.queues, queue)) {
+        if !cx.settles.is_empty()
+            && cx
+                .publisher
+                .known_targets()
+                .any(|queue| cx.settles.concerns(&cx.queues, queue))
+        {
             cx.flush_settles();
         }
         let mandatory = if publish.mandatory { self.number } else { 0 };
-        cx.publisher.publish_known(publish.names, header.properties, properties.persistent(), body, mandatory);
+        cx.publisher.publish_known(
+            publish.names,
+            header.properties,
+            properties.persistent(),
+            body,
+            mandatory,
+        );
         if let Mode::Confirm = self.mode {
             cx.confirms.published(self.number);
         }
@@ -130,13 +144,21 @@ impl Channel {
     }
 
     /// The content header.
-    pub(crate) fn content_header(&mut self, cx: &mut Context, out: &mut Output, header: &Header<'_>) -> Result<(), Reply> {
+    pub(crate) fn content_header(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        header: &Header<'_>,
+    ) -> Result<(), Reply> {
         let Content::Header(mut parts) = std::mem::replace(&mut self.content, Content::None) else {
             return Err(Reply::expected_method());
         };
         Properties::new(header.properties).check()?;
         if header.body_size > cx.settings.max_message_size {
-            return Err(Reply::message_too_large(header.body_size, cx.settings.max_message_size).at_id(method::BASIC_PUBLISH));
+            return Err(
+                Reply::message_too_large(header.body_size, cx.settings.max_message_size)
+                    .at_id(method::BASIC_PUBLISH),
+            );
         }
         parts.properties = header.properties.to_vec();
         parts.body_size = header.body_size as usize;
@@ -149,8 +171,15 @@ impl Channel {
     }
 
     /// Part of the body.
-    pub(crate) fn content_body(&mut self, cx: &mut Context, out: &mut Output, part: &[u8]) -> Result<(), Reply> {
-        let Content::Body(parts) = &mut self.content else { return Err(Reply::expected_method()) };
+    pub(crate) fn content_body(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        part: &[u8],
+    ) -> Result<(), Reply> {
+        let Content::Body(parts) = &mut self.content else {
+            return Err(Reply::expected_method());
+        };
         if part.len() > parts.body_size - parts.body.len() {
             return Err(Reply::expected_content_body().at_id(method::BASIC_PUBLISH));
         }
@@ -159,11 +188,18 @@ impl Channel {
     }
 
     /// `count` bytes have been added to the body.
-    pub(crate) fn content_grew(&mut self, cx: &mut Context, out: &mut Output, count: usize) -> Result<(), Reply> {
+    pub(crate) fn content_grew(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        count: usize,
+    ) -> Result<(), Reply> {
         cx.half_sent += count;
         let most = cx.settings.max_message_size as usize + HALF_SENT_BYTES_MAX;
         if cx.half_sent > most {
-            return Err(Reply::resource_error(&format!("half-sent bodies of this connection exceed {most} bytes")));
+            return Err(Reply::resource_error(&format!(
+                "half-sent bodies of this connection exceed {most} bytes"
+            )));
         }
         if self.content.body().is_some_and(|(_, missing)| missing == 0)
             && let Content::Body(parts) = std::mem::replace(&mut self.content, Content::None)
@@ -174,12 +210,23 @@ impl Channel {
         Ok(())
     }
 
-    fn publish_complete(&mut self, cx: &mut Context, out: &mut Output, parts: Parts) -> Result<(), Reply> {
+    fn publish_complete(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        parts: Parts,
+    ) -> Result<(), Reply> {
         cx.flush_settles();
-        self.publish_checked(cx, out, parts).map_err(|reply| reply.at_id(method::BASIC_PUBLISH))
+        self.publish_checked(cx, out, parts)
+            .map_err(|reply| reply.at_id(method::BASIC_PUBLISH))
     }
 
-    fn publish_checked(&mut self, cx: &mut Context, out: &mut Output, mut parts: Parts) -> Result<(), Reply> {
+    fn publish_checked(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        mut parts: Parts,
+    ) -> Result<(), Reply> {
         if parts.immediate {
             return Err(Reply::immediate());
         }
@@ -196,7 +243,10 @@ impl Channel {
         self.check_properties(cx, &exchange, &parts)?;
         if Properties::new(&parts.properties).reply_to() == Some(ReplyAddresses::QUEUE.as_bytes()) {
             let address = self.reply_address()?;
-            let edits = Edits { reply_to: Some(address.as_bytes()), ..Edits::default() };
+            let edits = Edits {
+                reply_to: Some(address.as_bytes()),
+                ..Edits::default()
+            };
             parts.properties = rewrite(&parts.properties, &edits);
         }
         if let Mode::Tx(_) = self.mode {
@@ -208,13 +258,19 @@ impl Channel {
             names: &parts.names,
             routing_key: parts.routing_key(),
             properties: &parts.properties,
-            body: if body.len() >= LARGE_BODY_BYTES { Body::Large(body.into()) } else { Body::Small(&body) },
+            body: if body.len() >= LARGE_BODY_BYTES {
+                Body::Large(body.into())
+            } else {
+                Body::Small(&body)
+            },
             mandatory: if parts.mandatory { self.number } else { 0 },
         };
         let routed = cx.publisher.publish(&cx.broker, &exchange, publish);
         if let (Routed::Nowhere, Some(body)) = (routed, returned) {
             let properties = Properties::new(&parts.properties);
-            let stripped = extra_keys(properties)?.has_bcc.then(|| without_bcc(properties));
+            let stripped = extra_keys(properties)?
+                .has_bcc
+                .then(|| without_bcc(properties));
             let properties = stripped.as_deref().unwrap_or(&parts.properties);
             method::write_return(out.bytes(), self.number, NO_ROUTE, "NO_ROUTE", &parts.names);
             out.plain_content(self.number, properties, &body, cx.tuned.frame_max);
@@ -225,7 +281,12 @@ impl Channel {
         Ok(())
     }
 
-    fn check_properties(&mut self, cx: &mut Context, exchange: &Exchange, parts: &Parts) -> Result<(), Reply> {
+    fn check_properties(
+        &mut self,
+        cx: &mut Context,
+        exchange: &Exchange,
+        parts: &Parts,
+    ) -> Result<(), Reply> {
         let properties = Properties::new(&parts.properties);
         if let Some(expiration) = properties.expiration() {
             arguments::expiration(expiration)?;
@@ -243,19 +304,36 @@ impl Channel {
     }
 
     /// A publish of a transaction is routed now and placed at the commit.
-    fn publish_later(&mut self, cx: &mut Context, exchange: &std::sync::Arc<Exchange>, parts: &Parts) -> Result<(), Reply> {
+    fn publish_later(
+        &mut self,
+        cx: &mut Context,
+        exchange: &std::sync::Arc<Exchange>,
+        parts: &Parts,
+    ) -> Result<(), Reply> {
         let properties = Properties::new(&parts.properties);
         let extra = extra_keys(properties)?;
         let keys = extra.after(parts.routing_key());
         let stripped = extra.has_bcc.then(|| without_bcc(properties));
-        let message = Message::from_parts(&parts.names, stripped.as_deref().unwrap_or(&parts.properties), &parts.body);
+        let message = Message::from_parts(
+            &parts.names,
+            stripped.as_deref().unwrap_or(&parts.properties),
+            &parts.body,
+        );
         let mut queues = Vec::new();
-        let to_reply_address = exchange.name.is_empty() && Vhost::is_reply_address(parts.routing_key());
-        if to_reply_address && cx.broker.reply_addresses.send(parts.routing_key(), message.clone()) {
+        let to_reply_address =
+            exchange.name.is_empty() && Vhost::is_reply_address(parts.routing_key());
+        if to_reply_address
+            && cx
+                .broker
+                .reply_addresses
+                .send(parts.routing_key(), message.clone())
+        {
             return Ok(());
         }
         Walk::new(cx.vhost.clone()).route(exchange, &keys, properties, &mut queues);
-        let Mode::Tx(tx) = &mut self.mode else { return Ok(()) };
+        let Mode::Tx(tx) = &mut self.mode else {
+            return Ok(());
+        };
         if queues.is_empty() {
             if parts.mandatory {
                 tx.return_later(message);

@@ -38,7 +38,11 @@ impl Channel {
         if !given.is_empty() && self.has_consumer(cx, given) {
             return Err(Reply::consumer_tag_reused(given));
         }
-        let tag: Arc<str> = if given.is_empty() { generated_name("amq.ctag-").into() } else { given.into() };
+        let tag: Arc<str> = if given.is_empty() {
+            generated_name("amq.ctag-").into()
+        } else {
+            given.into()
+        };
         self.reply = Some(Box::new(ReplyConsumer {
             address: cx.broker.reply_addresses.open(&cx.mailbox, self.number),
             prefix: DeliverPrefix::new(self.number, tag.as_bytes()),
@@ -56,6 +60,9 @@ impl Channel {
 
     /// The address that a publish with reply-to `amq.rabbitmq.reply-to` carries instead.
     pub(super) fn reply_address(&self) -> Result<Arc<str>, Reply> {
-        self.reply.as_ref().map(|reply| Arc::clone(&reply.address)).ok_or_else(Reply::no_reply_consumer)
+        self.reply
+            .as_ref()
+            .map(|reply| Arc::clone(&reply.address))
+            .ok_or_else(Reply::no_reply_consumer)
     }
 }

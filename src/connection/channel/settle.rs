@@ -22,7 +22,10 @@ impl Channel {
         let unknown = || Reply::unknown_delivery_tag(tag);
         if let Mode::Tx(tx) = &mut self.mode {
             if multiple {
-                return self.unacked.take_upto(tag, |unacked| tx.settle(unacked, outcome)).ok_or_else(unknown);
+                return self
+                    .unacked
+                    .take_upto(tag, |unacked| tx.settle(unacked, outcome))
+                    .ok_or_else(unknown);
             }
             tx.settle(self.unacked.take(tag).ok_or_else(unknown)?, outcome);
             return Ok(());
@@ -54,13 +57,22 @@ impl Channel {
     }
 
     /// basic.recover: everything goes back to its queue. Without requeue is not offered, as in RabbitMQ.
-    pub(super) fn recover(&mut self, cx: &mut Context, out: &mut Output, requeue: bool, answer: bool) -> Result<(), Reply> {
+    pub(super) fn recover(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        requeue: bool,
+        answer: bool,
+    ) -> Result<(), Reply> {
         if !requeue {
             return Err(Reply::recover_without_requeue());
         }
         self.requeue_all(cx, out);
         if answer {
-            self.send(out, &AMQPClass::Basic(basic::AMQPMethod::RecoverOk(basic::RecoverOk {})));
+            self.send(
+                out,
+                &AMQPClass::Basic(basic::AMQPMethod::RecoverOk(basic::RecoverOk {})),
+            );
         }
         Ok(())
     }
@@ -76,7 +88,12 @@ impl Channel {
         cx.flush_settles();
     }
 
-    pub(super) fn requeue(&mut self, cx: &mut Context, out: &mut Output, mut unacked: Vec<Unacked>) {
+    pub(super) fn requeue(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        mut unacked: Vec<Unacked>,
+    ) {
         unacked.sort_by_key(|one| one.queue);
         let mut counted = 0;
         for one in unacked {

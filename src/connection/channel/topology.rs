@@ -10,7 +10,12 @@ use crate::connection::output::Output;
 use crate::wire::reply::Reply;
 
 impl Channel {
-    fn exchange_ok(&self, out: &mut Output, nowait: bool, ok: exchange::AMQPMethod) -> Result<(), Reply> {
+    fn exchange_ok(
+        &self,
+        out: &mut Output,
+        nowait: bool,
+        ok: exchange::AMQPMethod,
+    ) -> Result<(), Reply> {
         if !nowait {
             self.send(out, &AMQPClass::Exchange(ok));
         }
@@ -45,9 +50,14 @@ impl Channel {
                 internal: declare.internal,
                 arguments: declare.arguments,
             };
-            cx.vhost.declare_exchange(&cx.broker, &mut cx.access, spec)?;
+            cx.vhost
+                .declare_exchange(&cx.broker, &mut cx.access, spec)?;
         }
-        self.exchange_ok(out, declare.nowait, exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {}))
+        self.exchange_ok(
+            out,
+            declare.nowait,
+            exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {}),
+        )
     }
 
     pub(super) fn exchange_delete(
@@ -56,15 +66,36 @@ impl Channel {
         out: &mut Output,
         delete: &exchange::Delete,
     ) -> Result<(), Reply> {
-        cx.vhost.delete_exchange(&mut cx.access, delete.exchange.as_str(), delete.if_unused)?;
-        self.exchange_ok(out, delete.nowait, exchange::AMQPMethod::DeleteOk(exchange::DeleteOk {}))
+        cx.vhost
+            .delete_exchange(&mut cx.access, delete.exchange.as_str(), delete.if_unused)?;
+        self.exchange_ok(
+            out,
+            delete.nowait,
+            exchange::AMQPMethod::DeleteOk(exchange::DeleteOk {}),
+        )
     }
 
-    pub(super) fn exchange_bind(&mut self, cx: &mut Context, out: &mut Output, bind: exchange::Bind) -> Result<(), Reply> {
+    pub(super) fn exchange_bind(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        bind: exchange::Bind,
+    ) -> Result<(), Reply> {
         let to = BindTo::Exchange(bind.destination.as_str().into());
         let key = bind.routing_key.as_str();
-        cx.vhost.bind(&mut cx.access, cx.id, bind.source.as_str(), &to, key, bind.arguments)?;
-        self.exchange_ok(out, bind.nowait, exchange::AMQPMethod::BindOk(exchange::BindOk {}))
+        cx.vhost.bind(
+            &mut cx.access,
+            cx.id,
+            bind.source.as_str(),
+            &to,
+            key,
+            bind.arguments,
+        )?;
+        self.exchange_ok(
+            out,
+            bind.nowait,
+            exchange::AMQPMethod::BindOk(exchange::BindOk {}),
+        )
     }
 
     pub(super) fn exchange_unbind(
@@ -75,19 +106,38 @@ impl Channel {
     ) -> Result<(), Reply> {
         let to = BindTo::Exchange(unbind.destination.as_str().into());
         let key = unbind.routing_key.as_str();
-        cx.vhost.unbind(&mut cx.access, unbind.source.as_str(), &to, key, &unbind.arguments)?;
-        self.exchange_ok(out, unbind.nowait, exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {}))
+        cx.vhost.unbind(
+            &mut cx.access,
+            unbind.source.as_str(),
+            &to,
+            key,
+            &unbind.arguments,
+        )?;
+        self.exchange_ok(
+            out,
+            unbind.nowait,
+            exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {}),
+        )
     }
 
     /// The queue that a method names: an empty name is the one declared last on this channel.
     pub(super) fn queue_name(&self, name: &str) -> Result<String, Reply> {
         if name.is_empty() {
-            return self.last_queue.as_ref().map(|last| last.to_string()).ok_or_else(Reply::no_previous_queue);
+            return self
+                .last_queue
+                .as_ref()
+                .map(|last| last.to_string())
+                .ok_or_else(Reply::no_previous_queue);
         }
         Ok(clean_name(name).into_owned())
     }
 
-    pub(super) fn queue_declare(&mut self, cx: &mut Context, out: &mut Output, declare: queue::Declare) -> Result<(), Reply> {
+    pub(super) fn queue_declare(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        declare: queue::Declare,
+    ) -> Result<(), Reply> {
         let name = declare.queue.as_str();
         let declared = if declare.passive {
             cx.vhost.find_queue(&cx.broker, name, cx.id)?
@@ -102,7 +152,9 @@ impl Channel {
             };
             cx.vhost.declare_queue(&cx.broker, &mut cx.access, spec)?
         };
-        if let Some(queue) = declared.queue.filter(|queue| queue.spec.owner == Some(cx.id))
+        if let Some(queue) = declared
+            .queue
+            .filter(|queue| queue.spec.owner == Some(cx.id))
             && !cx.exclusive.iter().any(|own| own.spec.id == queue.spec.id)
         {
             cx.exclusive.push(queue);
@@ -119,39 +171,95 @@ impl Channel {
     /// queue.bind: with queue and routing key both empty, the key is the queue's name, too.
     fn binding(&self, queue: &str, routing_key: &str) -> Result<(String, String), Reply> {
         let name = self.queue_name(queue)?;
-        let key = if queue.is_empty() && routing_key.is_empty() { name.clone() } else { routing_key.to_owned() };
+        let key = if queue.is_empty() && routing_key.is_empty() {
+            name.clone()
+        } else {
+            routing_key.to_owned()
+        };
         Ok((name, key))
     }
 
-    pub(super) fn queue_bind(&mut self, cx: &mut Context, out: &mut Output, bind: queue::Bind) -> Result<(), Reply> {
+    pub(super) fn queue_bind(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        bind: queue::Bind,
+    ) -> Result<(), Reply> {
         let (name, key) = self.binding(bind.queue.as_str(), bind.routing_key.as_str())?;
         let to = BindTo::Queue(name.into());
-        cx.vhost.bind(&mut cx.access, cx.id, bind.exchange.as_str(), &to, &key, bind.arguments)?;
-        self.queue_ok(out, bind.nowait, queue::AMQPMethod::BindOk(queue::BindOk {}))
+        cx.vhost.bind(
+            &mut cx.access,
+            cx.id,
+            bind.exchange.as_str(),
+            &to,
+            &key,
+            bind.arguments,
+        )?;
+        self.queue_ok(
+            out,
+            bind.nowait,
+            queue::AMQPMethod::BindOk(queue::BindOk {}),
+        )
     }
 
-    pub(super) fn queue_unbind(&mut self, cx: &mut Context, out: &mut Output, unbind: &queue::Unbind) -> Result<(), Reply> {
+    pub(super) fn queue_unbind(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        unbind: &queue::Unbind,
+    ) -> Result<(), Reply> {
         let (name, key) = self.binding(unbind.queue.as_str(), unbind.routing_key.as_str())?;
         let to = BindTo::Queue(name.into());
-        cx.vhost.unbind(&mut cx.access, unbind.exchange.as_str(), &to, &key, &unbind.arguments)?;
+        cx.vhost.unbind(
+            &mut cx.access,
+            unbind.exchange.as_str(),
+            &to,
+            &key,
+            &unbind.arguments,
+        )?;
         self.queue_ok(out, false, queue::AMQPMethod::UnbindOk(queue::UnbindOk {}))
     }
 
-    pub(super) fn queue_purge(&mut self, cx: &mut Context, out: &mut Output, purge: &queue::Purge) -> Result<(), Reply> {
+    pub(super) fn queue_purge(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        purge: &queue::Purge,
+    ) -> Result<(), Reply> {
         let name = self.queue_name(purge.queue.as_str())?;
         cx.access.queue(Verb::Read, &name)?;
         let queue = cx.vhost.usable_queue(&name, cx.id)?;
         let (count, effects) = queue.purge(cx.now);
         cx.broker.perform(&queue, effects);
         let message_count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.queue_ok(out, purge.nowait, queue::AMQPMethod::PurgeOk(queue::PurgeOk { message_count }))
+        self.queue_ok(
+            out,
+            purge.nowait,
+            queue::AMQPMethod::PurgeOk(queue::PurgeOk { message_count }),
+        )
     }
 
-    pub(super) fn queue_delete(&mut self, cx: &mut Context, out: &mut Output, delete: &queue::Delete) -> Result<(), Reply> {
+    pub(super) fn queue_delete(
+        &mut self,
+        cx: &mut Context,
+        out: &mut Output,
+        delete: &queue::Delete,
+    ) -> Result<(), Reply> {
         let name = self.queue_name(delete.queue.as_str())?;
-        let count = cx.vhost.delete_queue(&cx.broker, &mut cx.access, &name, cx.id, delete.if_unused, delete.if_empty)?;
+        let count = cx.vhost.delete_queue(
+            &cx.broker,
+            &mut cx.access,
+            &name,
+            cx.id,
+            delete.if_unused,
+            delete.if_empty,
+        )?;
         cx.exclusive.retain(|own| *own.spec.name != *name);
         let message_count = u32::try_from(count).unwrap_or(u32::MAX);
-        self.queue_ok(out, delete.nowait, queue::AMQPMethod::DeleteOk(queue::DeleteOk { message_count }))
+        self.queue_ok(
+            out,
+            delete.nowait,
+            queue::AMQPMethod::DeleteOk(queue::DeleteOk { message_count }),
+        )
     }
 }

@@ -31,7 +31,9 @@ impl Tx {
     pub fn publish(&mut self, message: Message, queues: Vec<Arc<Queue>>) -> Result<(), Reply> {
         self.bytes += message.memory();
         if self.bytes > UNCOMMITTED_BYTES_MAX {
-            return Err(Reply::resource_error("uncommitted publishes of one channel exceed 1 GiB"));
+            return Err(Reply::resource_error(
+                "uncommitted publishes of one channel exceed 1 GiB",
+            ));
         }
         self.publishes.push((message, queues));
         Ok(())
@@ -49,7 +51,10 @@ impl Tx {
 
     /// Takes the settles out: they did not happen.
     pub fn take_settles(&mut self) -> Vec<Unacked> {
-        std::mem::take(&mut self.settles).into_iter().map(|(unacked, _)| unacked).collect()
+        std::mem::take(&mut self.settles)
+            .into_iter()
+            .map(|(unacked, _)| unacked)
+            .collect()
     }
 }
 
@@ -75,7 +80,9 @@ impl Channel {
                 tx::AMQPMethod::CommitOk(tx::CommitOk {})
             }
             tx::AMQPMethod::Rollback(_) => {
-                let Mode::Tx(tx) = &mut self.mode else { return Err(Reply::not_transactional()) };
+                let Mode::Tx(tx) = &mut self.mode else {
+                    return Err(Reply::not_transactional());
+                };
                 let settles = std::mem::take(tx.as_mut()).take_settles();
                 self.unacked.restore(settles);
                 tx::AMQPMethod::RollbackOk(tx::RollbackOk {})
@@ -87,10 +94,23 @@ impl Channel {
     }
 
     fn commit(&mut self, cx: &mut Context, out: &mut Output) -> Result<(), Reply> {
-        let Mode::Tx(tx) = &mut self.mode else { return Err(Reply::not_transactional()) };
-        let Tx { publishes, returns, settles, .. } = std::mem::take(tx.as_mut());
+        let Mode::Tx(tx) = &mut self.mode else {
+            return Err(Reply::not_transactional());
+        };
+        let Tx {
+            publishes,
+            returns,
+            settles,
+            ..
+        } = std::mem::take(tx.as_mut());
         for message in returns {
-            method::write_return(out.bytes(), self.number, NO_ROUTE, "NO_ROUTE", message.names());
+            method::write_return(
+                out.bytes(),
+                self.number,
+                NO_ROUTE,
+                "NO_ROUTE",
+                message.names(),
+            );
             out.content(self.number, &message, cx.tuned.frame_max);
         }
         let mut transaction = Transaction::default();
@@ -106,7 +126,10 @@ impl Channel {
         }
         self.free(cx, counted);
         let receipt = transaction.commit(&cx.broker, cx.now);
-        debug_assert!(cx.broker.journal().is_durable(receipt), "the journal in memory is durable at once");
+        debug_assert!(
+            cx.broker.journal().is_durable(receipt),
+            "the journal in memory is durable at once"
+        );
         for (unacked, _) in settles {
             cx.queues.release(unacked.queue, 1);
         }

@@ -23,7 +23,15 @@ pub struct Unacked {
 impl Unacked {
     /// A delivery just made.
     pub fn new(tag: u64, queue: u32, sequence: u64, consumer: u32, counted: bool, at: u64) -> Self {
-        Self { tag, sequence, at, queue, consumer, counted, live: true }
+        Self {
+            tag,
+            sequence,
+            at,
+            queue,
+            consumer,
+            counted,
+            live: true,
+        }
     }
 }
 
@@ -55,7 +63,10 @@ impl UnackedList {
         let guess = usize::try_from(tag.checked_sub(first)?).ok()?;
         let index = match self.entries.get(guess) {
             Some(entry) if entry.tag == tag => guess,
-            _ => self.entries.binary_search_by_key(&tag, |entry| entry.tag).ok()?,
+            _ => self
+                .entries
+                .binary_search_by_key(&tag, |entry| entry.tag)
+                .ok()?,
         };
         self.entries[index].live.then_some(index)
     }
@@ -86,7 +97,11 @@ impl UnackedList {
 
     /// Takes all up to and including `tag` in order, 0 standing for all there are; `None` when no such delivery is out.
     pub fn take_upto(&mut self, tag: u64, mut each: impl FnMut(Unacked)) -> Option<()> {
-        let end = if tag == 0 { self.entries.len() } else { self.index(tag)? + 1 };
+        let end = if tag == 0 {
+            self.entries.len()
+        } else {
+            self.index(tag)? + 1
+        };
         for entry in self.entries.drain(..end).filter(|entry| entry.live) {
             self.live -= 1;
             each(entry);
@@ -116,7 +131,11 @@ impl UnackedList {
     /// Takes those of one consumer.
     pub fn take_consumer(&mut self, consumer: u32) -> Vec<Unacked> {
         let mut taken = Vec::new();
-        for entry in self.entries.iter_mut().filter(|entry| entry.live && entry.consumer == consumer) {
+        for entry in self
+            .entries
+            .iter_mut()
+            .filter(|entry| entry.live && entry.consumer == consumer)
+        {
             entry.live = false;
             taken.push(*entry);
         }
