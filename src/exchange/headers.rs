@@ -2,7 +2,8 @@
 //!
 //! Equal are values, not types: integers of any width, float and double, string and bytes are each one class. A double
 //! equals no integer (RabbitMQ 4), and inside arrays and tables types count as well. Void in a binding asks for presence.
-//! Of two headers with one name the last counts (RabbitMQ 4).
+//! Of two headers with one name the last counts (RabbitMQ 4). A timestamp equals the integer of its seconds (RabbitMQ 3.10;
+//! 4.0 multiplies the header's, not the binding's, by 1000, so that a timestamp there does not equal itself).
 //!
 //! The headers are read where they lie in the message. A binding is found through one of its arguments, the rarest for
 //! `all`, each for `any`: the hash of name and value leads to the bindings that are worth a comparison, so a thousand

@@ -163,6 +163,21 @@ fn doubles_equal_floats_and_bytes_equal_strings() {
 }
 
 #[test]
+fn a_timestamp_equals_itself_and_the_integer_of_its_seconds() {
+    let timestamp = AMQPValue::Timestamp(1);
+    assert!(matches(
+        &[("k", timestamp.clone())],
+        &[("k", timestamp.clone())]
+    ));
+    assert!(matches(&[("k", timestamp)], &[("k", ONE)]));
+    let late = AMQPValue::Timestamp(u64::MAX);
+    assert!(!matches(
+        &[("k", late)],
+        &[("k", AMQPValue::LongLongInt(-1))]
+    ));
+}
+
+#[test]
 fn arrays_and_tables_are_compared_deeply_with_types() {
     let array = |items: Vec<AMQPValue>| AMQPValue::FieldArray(FieldArray::from(items));
     let nested = |value| {
