@@ -4,6 +4,8 @@
 //! The first byte chooses how the rest is looked at, so that a mutation need not get sizes and end octets right to reach
 //! what lies behind them.
 
+use leveret::queue::arguments;
+use leveret::queue::dead_letter::{self, Death, Past, Reason};
 use leveret::wire::content;
 use leveret::wire::frame::{self, Cut, Frame};
 use leveret::wire::method::{self, DeliverPrefix};
@@ -16,13 +18,14 @@ pub fn check(data: &[u8]) {
     let Some((view, rest)) = data.split_first() else {
         return;
     };
-    match view % 6 {
+    match view % 7 {
         0 => stream(rest, 0),
         1 => stream(rest, 4096),
         2 => payload(frame::METHOD, rest),
         3 => payload(frame::HEADER, rest),
         4 => properties(rest),
-        _ => fields(rest),
+        5 => fields(rest),
+        _ => rules(rest),
     }
 }
 
@@ -268,6 +271,51 @@ fn fields(raw: &[u8]) {
     for (_, value) in &parsed {
         let _ = (table::equivalent(value, value), table::integer(value));
         let _ = leveret::wire::erlang::plain(value);
+    }
+}
+
+/// What a queue's rules read of strangers' bytes: the arguments of a declare, the headers of a dying message.
+fn rules(raw: &[u8]) {
+    const QUEUE: &str = "queue 'q' in vhost '/'";
+    if let Ok(wanted) = table::to_field_table(raw) {
+        match arguments::parse(QUEUE, &wanted, true, false, false, false) {
+            Ok(parsed) => {
+                let kept = arguments::stored(&wanted, parsed.kind);
+                assert_eq!(
+                    arguments::parse(QUEUE, &kept, true, false, false, false),
+                    Ok(parsed)
+                );
+            }
+            Err(refusal) => reply(refusal),
+        }
+        // A NaN is not even equal to itself.
+        if let Err(refusal) = arguments::equivalent(&wanted, &wanted, QUEUE) {
+            reply(refusal);
+        }
+        let _ = arguments::parse_consumer(QUEUE, &wanted);
+    }
+    let death = Death {
+        reason: Reason::Expired,
+        queue: "q",
+        now_ms: 0,
+    };
+    for past in [Past::default(), Past::default().after_death(false)] {
+        let keys = dead_letter::keys(b"key", raw, past).count();
+        assert!(keys >= 1);
+        let letter = dead_letter::bury(raw, b"x", b"key", past, &death);
+        // Except for headers that are too deep already, a letter can always be read.
+        if Properties::new(raw).check().is_ok() {
+            assert_eq!(Properties::new(&letter).check(), Ok(()));
+        }
+        assert!(dead_letter::is_cycle(&letter, "q"));
+        let again = dead_letter::bury(&letter, b"x", b"key", past.after_death(false), &death);
+        assert_eq!(again.len(), letter.len(), "only a count has changed");
+    }
+    if let Ok(milliseconds) = arguments::expiration(raw) {
+        assert_eq!(
+            arguments::expiration(milliseconds.to_string().as_bytes()),
+            Ok(milliseconds)
+        );
     }
 }
 

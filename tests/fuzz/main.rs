@@ -4,6 +4,8 @@
 #[path = "../../fuzz/checks/frames.rs"]
 mod frames;
 mod mutate;
+#[path = "../../fuzz/checks/session.rs"]
+mod session;
 
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -18,6 +20,11 @@ const SEED: u64 = 0x1e_7e_2e_70;
 #[test]
 fn the_wires_parsers_survive_strangers_bytes() {
     run("frames", frames::check);
+}
+
+#[test]
+fn a_session_survives_strangers_bytes() {
+    run("session", session::check);
 }
 
 fn run(target: &str, check: fn(&[u8])) {
