@@ -155,10 +155,10 @@ pub struct LoadArgs {
     /// Messages a second for each consumer
     #[arg(short = 'R', long, value_name = "RATE", value_parser = rate)]
     pub consumer_rate: Option<f64>,
-    /// Length of the measured interval: 30, 30s, 500ms, 2m [default: 5s]
+    /// Length of the measured interval: 30, 30s, 500ms, 2m; without producers it ends when nothing comes any more [default: 5s]
     #[arg(short = 'z', long, value_name = "TIME", value_parser = time)]
     pub duration: Option<Duration>,
-    /// Time before the measured interval [default: 1s, with a count 0]
+    /// Time before the measured interval [default: 1s; with a count, or without producers, 0]
     #[arg(long, value_name = "TIME", value_parser = time)]
     pub warmup: Option<Duration>,
     /// Messages of each producer; the run ends when they are consumed

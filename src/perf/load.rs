@@ -140,7 +140,8 @@ impl Load {
                 at_most: args.duration,
             },
         };
-        let timed = matches!(length, Length::Time(_));
+        // What waits in a queue is gone soon: none of it for the warm-up.
+        let warms_up = matches!(length, Length::Time(_)) && producers > 0;
         let exchange = args.exchange.clone().unwrap_or_default();
         let kind = args.kind.clone().unwrap_or_else(|| "direct".to_owned());
         let keys = args.routing_keys.unwrap_or(queues.max(1) as u64);
@@ -207,7 +208,7 @@ impl Load {
             acks,
             rate: args.rate,
             consumer_rate: args.consumer_rate,
-            warmup: args.warmup.unwrap_or(if timed {
+            warmup: args.warmup.unwrap_or(if warms_up {
                 Duration::from_secs(1)
             } else {
                 Duration::ZERO

@@ -1,8 +1,8 @@
 //! A line a second on stderr while a round runs.
 
 use super::meter::{Percentiles, Samples};
-use super::round::Moment;
 use super::units::{micros, rate};
+use super::watch::Moment;
 use std::time::{Duration, Instant};
 
 /// Where progress lines go.
@@ -26,6 +26,11 @@ impl Progress {
     /// Begins a round; `label` stands before its lines.
     pub fn begin(&mut self, label: &str) {
         self.label = label.to_owned();
+        self.started = Instant::now();
+    }
+
+    /// Everybody is connected: the time in the lines counts from here.
+    pub fn start(&mut self) {
         self.started = Instant::now();
     }
 

@@ -3,11 +3,13 @@
 use super::args::{OutputArgs, RunArgs};
 use super::fault::Fault;
 use super::figures::{self, Figure, Subject, Unit, figure};
+use super::interrupt;
 use super::load::Load;
 use super::meter::Percentiles;
 use super::progress::Progress;
 use super::relay::Relay;
-use super::round::{Endpoint, Round, measure};
+use super::round::{Endpoint, measure};
+use super::watch::Round;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -61,9 +63,13 @@ pub fn rounds_of(
         .collect();
     let mut progress = Progress::new(output.quiet);
     let mut failed = false;
+    interrupt::listen();
     let first_run = std::process::id() << 12; // Bodies of an earlier process are not ours.
-    for round in 0..rounds {
+    'rounds: for round in 0..rounds {
         for (at, (endpoint, pid)) in endpoints.iter().enumerate() {
+            if interrupt::requested() {
+                break 'rounds;
+            }
             let run = first_run.wrapping_add(round * endpoints.len() as u32 + at as u32);
             if rounds > 1 || endpoints.len() > 1 {
                 progress.begin(&format!("[{}/{rounds} {}] ", round + 1, endpoint.name()));
