@@ -34,6 +34,8 @@ pub struct Consumer {
     pub limit: u64,
     /// Messages a second, and bytes of one (to read no more than that).
     pub rate: Option<(f64, usize)>,
+    /// The other end answers requests: it is a broker.
+    pub asks: bool,
     /// Its counters.
     pub meter: Arc<Meter>,
     /// Everybody's.
@@ -44,8 +46,8 @@ impl Consumer {
     /// Consumes until the limit or the end of the run, then closes the connection.
     pub fn run(mut self) {
         match self.consume() {
-            Ok(true) => client::close(self.client.stream),
-            Ok(false) => {}
+            Ok(true) if self.asks => client::close(self.client.stream),
+            Ok(_) => {}
             Err(fault) => self.board.fail(fault.doing("a consumer")),
         }
     }

@@ -1,7 +1,7 @@
 //! Very many connections on one thread: the same producers and consumers as tasks on a small event loop. Each connection holds
 //! its socket and its own few prebuilt messages; they share one read buffer.
 
-use super::batch::{Batch, Method};
+use super::batch::{Batch, CHANNEL, Method};
 use super::client::{CLOSE_OK, close_frame};
 use super::consumer::Taker;
 use super::fault::Fault;
@@ -15,6 +15,7 @@ use super::stamp::now_ns;
 use super::target::Target;
 use super::topology;
 use super::walker::Walker;
+use crate::wire::method;
 use std::cell::RefCell;
 use std::io::ErrorKind::WouldBlock;
 use std::net::SocketAddr;
@@ -319,6 +320,11 @@ impl TaskProducer {
                 if self.pending.0 == to {
                     self.meter
                         .count(&self.meter.published, self.count, now_ns());
+                    if self.left == 0 {
+                        let mut marker = Vec::new();
+                        method::write(&mut marker, CHANNEL, &topology::marker());
+                        self.link.stream.write_all(&marker).await?;
+                    }
                 }
             }
             if busy {

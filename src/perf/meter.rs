@@ -21,6 +21,8 @@ pub struct Meter {
     pub returned: AtomicU64,
     /// Deliveries received.
     pub consumed: AtomicU64,
+    /// Producers whose last message the broker has taken off the socket.
+    pub drained: AtomicU64,
     /// When the last message was published, consumed or confirmed (`stamp::now_ns`).
     pub active_ns: AtomicU64,
     samples: Mutex<Samples>,
@@ -67,6 +69,7 @@ impl Default for Meter {
             nacked: zero(),
             returned: zero(),
             consumed: zero(),
+            drained: zero(),
             active_ns: zero(),
             samples: Mutex::new(Samples::new()),
         }
@@ -121,6 +124,8 @@ pub struct Counts {
     pub returned: u64,
     /// See [`Meter::consumed`].
     pub consumed: u64,
+    /// See [`Meter::drained`].
+    pub drained: u64,
 }
 
 impl Counts {
@@ -132,6 +137,7 @@ impl Counts {
             nacked: self.nacked - earlier.nacked,
             returned: self.returned - earlier.returned,
             consumed: self.consumed - earlier.consumed,
+            drained: self.drained - earlier.drained,
         }
     }
 }
@@ -197,6 +203,7 @@ impl Board {
             sum.nacked += meter.nacked.load(Relaxed);
             sum.returned += meter.returned.load(Relaxed);
             sum.consumed += meter.consumed.load(Relaxed);
+            sum.drained += meter.drained.load(Relaxed);
         }
         sum
     }

@@ -3,7 +3,7 @@
 //! Without a rate limit confirms are read by the same thread, between writes. With one, a second thread reads, so that a
 //! confirm's time is taken when it comes; the same second thread tells a publisher without confirms why its connection ended.
 
-use super::batch::Batch;
+use super::batch::{Batch, CHANNEL};
 use super::client::{self, Client};
 use super::confirms::Confirms;
 use super::fault::Fault;
@@ -13,6 +13,7 @@ use super::pace::Pace;
 use super::sampler::Sampler;
 use super::stamp::now_ns;
 use super::target::timed_out;
+use super::topology;
 use super::walker::{Handler, Walker};
 use crate::wire::method;
 use parking_lot::{Condvar, Mutex};
@@ -41,6 +42,8 @@ pub struct Producer {
     pub rate: Option<f64>,
     /// Unconfirmed messages at most.
     pub window: Option<u64>,
+    /// The other end answers requests: it is a broker.
+    pub asks: bool,
     /// Its counters.
     pub meter: Arc<Meter>,
     /// Everybody's.
@@ -55,8 +58,8 @@ impl Producer {
             (rate, window) => self.watched(rate, window),
         };
         match outcome {
-            Ok(true) => client::close(self.client.stream),
-            Ok(false) => {} // Amid a frame: nothing polite can be said.
+            Ok(true) if self.asks => client::close(self.client.stream),
+            Ok(_) => {} // Amid a frame: nothing polite can be said.
             Err(fault) => self.board.fail(fault.doing("a producer")),
         }
     }
@@ -129,8 +132,7 @@ impl Producer {
             left -= count;
             self.meter.count(&self.meter.published, count, now_ns);
         }
-        self.wait_for_end();
-        Ok(true)
+        self.wait_for_end()
     }
 
     fn paced(
@@ -174,15 +176,24 @@ impl Producer {
             left -= count;
             self.meter.count(&self.meter.published, count, now_ns);
         }
-        self.wait_for_end();
-        Ok(true)
+        self.wait_for_end()
     }
 
-    /// All is published; the others may still be consuming.
-    fn wait_for_end(&self) {
+    /// All is published, as far as we are concerned: asks the broker whether it thinks so too. Others may still be consuming.
+    fn wait_for_end(&mut self) -> Result<bool, Fault> {
+        if self.asks {
+            let mut marker = Vec::new();
+            method::write(&mut marker, CHANNEL, &topology::marker());
+            if !push(&mut self.client.stream, &marker, &self.board)? {
+                return Ok(false);
+            }
+        } else {
+            self.meter.count(&self.meter.drained, 1, now_ns());
+        }
         while !self.board.stopping() {
             std::thread::sleep(SLEEP_MAX / 5);
         }
+        Ok(true)
     }
 }
 
@@ -289,6 +300,7 @@ impl Handler for Replies {
                 let settled = self.settle(nack.tag, nack.multiple);
                 self.meter.count(&self.meter.nacked, settled, self.now_ns);
             }
+            Some(method::BASIC_QOS_OK) => self.meter.count(&self.meter.drained, 1, self.now_ns),
             Some(method::BASIC_RETURN) => self.meter.count(&self.meter.returned, 1, self.now_ns),
             Some(method::CONNECTION_BLOCKED) => drop(self.board.blocked.fetch_add(1, Relaxed)),
             _ => return closed(payload).map_or(Ok(()), Err),

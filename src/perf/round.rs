@@ -162,12 +162,14 @@ fn spawn(endpoint: &Endpoint, load: &Load, run: u32, board: &Arc<Board>) -> Resu
         Ok::<_, Fault>(())
     };
     let (published, consumed) = limits(load);
+    let asks = matches!(endpoint, Endpoint::Broker(_));
     for (number, client) in consumers.into_iter().enumerate() {
         let consumer = Consumer {
             client,
             taker: Taker::new(load.acks, run),
             limit: consumed,
             rate: load.consumer_rate.map(|rate| (rate, load.size + 100)),
+            asks,
             meter: board.meter(),
             board: board.clone(),
         };
@@ -177,13 +179,13 @@ fn spawn(endpoint: &Endpoint, load: &Load, run: u32, board: &Arc<Board>) -> Resu
         )?;
     }
     for (number, (client, batch)) in producers.into_iter().enumerate() {
-        let (window, broker) = (load.confirm, matches!(endpoint, Endpoint::Broker(_)));
         let producer = Producer {
             client,
             batch,
             limit: published,
             rate: load.rate,
-            window: window.filter(|_| broker),
+            window: load.confirm.filter(|_| asks),
+            asks,
             meter: board.meter(),
             board: board.clone(),
         };

@@ -208,6 +208,15 @@ fn binding(load: &Load, queue: &str, number: u64) -> Result<AMQPClass, Fault> {
     Ok(AMQPClass::Queue(queue::AMQPMethod::Bind(bind)))
 }
 
+/// A request that changes nothing: its answer says that the broker has taken all that was published before it.
+pub fn marker() -> AMQPClass {
+    let qos = basic::Qos {
+        prefetch_count: 0,
+        global: false,
+    };
+    AMQPClass::Basic(basic::AMQPMethod::Qos(qos))
+}
+
 /// What a producer asks after channel.open.
 pub fn producer_requests(load: &Load) -> Vec<AMQPClass> {
     let select = AMQPClass::Confirm(confirm::AMQPMethod::Select(confirm::Select {

@@ -251,9 +251,13 @@ fn finished(
     let quiet = stall.look(board).elapsed();
     let counts = stall.counts;
     let to_publish = published.map(|each| each * load.producers as u64);
-    let all_published = to_publish.is_none_or(|all| counts.published >= all);
+    let all_sent = to_publish.is_none_or(|all| counts.published >= all);
+    // Without confirms a publisher only knows what its own socket took.
+    let all_drained =
+        load.confirm.is_some() || load.consumers > 0 || counts.drained >= load.producers as u64;
     let all_confirmed = load.confirm.is_none()
         || to_publish.is_none_or(|all| counts.confirmed + counts.nacked >= all);
+    let all_published = all_sent && all_drained && all_confirmed;
     let to_consume = match (consumed, to_publish, load.copies()) {
         _ if load.consumers == 0 => Some(0),
         (Some(each), _, _) => Some(each * load.consumers as u64),
@@ -261,12 +265,8 @@ fn finished(
         _ => None,
     };
     let over = match to_consume {
-        Some(all) => {
-            (all_published || consumed.is_some())
-                && (all_confirmed || consumed.is_some())
-                && counts.consumed >= all
-        }
-        None => all_published && all_confirmed && quiet > QUIET,
+        Some(all) => (all_published || consumed.is_some()) && counts.consumed >= all,
+        None => all_published && quiet > QUIET,
     };
     (over || (quiet > STALLED && elapsed > STALLED)).then(|| Some(board.active_ns()))
 }
