@@ -95,7 +95,9 @@ fn serve_until_signal(config: &Config, notices: &[Notice]) -> Result<(), String>
         let core = Arc::new(Core::start(config)?);
         let monitor = memory::Monitor::start(&config.memory, core.clone())?;
         let accepting = listeners::Accepting::start(bound, core.clone())?;
-        info!("stopping: {}", signals.next().await);
+        // Outside the macro: a log level that drops the line would not wait for the signal.
+        let signal = signals.next().await;
+        info!("stopping: {signal}");
         accepting.stop().await;
         core.shut_down();
         let gone = async {
