@@ -622,6 +622,12 @@ impl Peer {
         }
     }
 
+    /// The next method is the ack of exactly this tag.
+    pub fn acked_one(&mut self, channel: u16, tag: u64) {
+        let ack = self.expect_method(channel, 60, 80);
+        assert_eq!(ack.number(0), tag);
+    }
+
     // Log in.
 
     /// Sends the protocol header and reads connection.start.

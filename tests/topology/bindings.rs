@@ -24,6 +24,7 @@ fn bindings_differ_by_their_arguments() {
     let name = peer.exchange(1, "direct");
     let queue = peer.queue(1);
     let with = table! { "b" => 1i32, "a" => 2i32 };
+    peer.bind(1, &queue, &name, "the exchange stays");
     peer.bind(1, &queue, &name, "k");
     peer.ask(1, &queue::bind(&queue, &name, "k", with), &queue::bind_ok());
     peer.ask(1, &queue::unbind(&queue, &name, "k", table! {}), &queue::unbind_ok());
