@@ -39,7 +39,10 @@ fn after(methods: &[Method], want: &[&str]) {
 #[test]
 fn one_by_one() {
     after(&[basic::ack(2, ""), basic::ack(4, "")], &["1", "3", "5"]);
-    after(&[basic::reject(2, ""), basic::nack(4, "")], &["1", "3", "5"]);
+    after(
+        &[basic::reject(2, ""), basic::nack(4, "")],
+        &["1", "3", "5"],
+    );
 }
 
 #[test]
@@ -59,8 +62,14 @@ fn zero_and_multiple_is_everything() {
 
 #[test]
 fn requeue_brings_them_back() {
-    after(&[basic::nack(3, "multiple requeue")], &["1", "2", "3", "4", "5"]);
-    after(&[basic::reject(3, "requeue"), basic::ack(1, "")], &["2", "3", "4", "5"]);
+    after(
+        &[basic::nack(3, "multiple requeue")],
+        &["1", "2", "3", "4", "5"],
+    );
+    after(
+        &[basic::reject(3, "requeue"), basic::ack(1, "")],
+        &["2", "3", "4", "5"],
+    );
 }
 
 #[test]
@@ -91,7 +100,12 @@ fn a_tag_is_settled_once() {
     for again in [basic::ack(1, ""), basic::nack(1, ""), basic::reject(1, "")] {
         let (mut peer, _) = outstanding();
         peer.send(1, &basic::ack(1, ""));
-        peer.refused(1, &again, 406, "PRECONDITION_FAILED - unknown delivery tag 1");
+        peer.refused(
+            1,
+            &again,
+            406,
+            "PRECONDITION_FAILED - unknown delivery tag 1",
+        );
     }
     let (mut peer, _) = outstanding();
     peer.send(1, &basic::ack(3, "multiple"));
@@ -121,9 +135,17 @@ fn ten_thousand_in_any_order() {
     // Every second backwards, then the rest at once.
     let mut bytes = Vec::new();
     for tag in (1..=10_000u64).rev().filter(|tag| tag % 2 == 0) {
-        bytes.extend(crate::support::raw::frame(1, 1, &basic::ack(tag, "").encode()));
+        bytes.extend(crate::support::raw::frame(
+            1,
+            1,
+            &basic::ack(tag, "").encode(),
+        ));
     }
-    bytes.extend(crate::support::raw::frame(1, 1, &basic::ack(0, "multiple").encode()));
+    bytes.extend(crate::support::raw::frame(
+        1,
+        1,
+        &basic::ack(0, "multiple").encode(),
+    ));
     peer.send_bytes(&bytes);
     peer.has(1, &queue, 0, 1);
     peer.ask(1, &basic::recover(true), &basic::recover_ok());

@@ -48,7 +48,9 @@ fn acks_after_cancel_are_valid() {
 
 #[test]
 fn an_unknown_tag_is_cancelled_with_success() {
-    shared().channel().ask(1, &basic::cancel("nobody", ""), &basic::cancel_ok("nobody"));
+    shared()
+        .channel()
+        .ask(1, &basic::cancel("nobody", ""), &basic::cancel_ok("nobody"));
 }
 
 #[test]
@@ -81,7 +83,10 @@ fn a_deleted_queue_cancels_its_consumers() {
 
 #[test]
 fn clients_that_do_not_understand_are_not_told() {
-    let login = Login { capabilities: &[], ..Login::default() };
+    let login = Login {
+        capabilities: &[],
+        ..Login::default()
+    };
     let mut peer = shared().peer_with(&login);
     peer.open(1);
     peer.open(2);

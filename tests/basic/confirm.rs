@@ -20,9 +20,16 @@ fn every_message_is_confirmed_routed_or_not() {
     let queue = peer.queue(1);
     peer.confirm(1);
     for number in 0..500 {
-        let key = if number % 3 == 0 { "no such queue" } else { &queue };
-        let properties =
-            if number % 2 == 0 { Properties::persistent() } else { Properties::default() };
+        let key = if number % 3 == 0 {
+            "no such queue"
+        } else {
+            &queue
+        };
+        let properties = if number % 2 == 0 {
+            Properties::persistent()
+        } else {
+            Properties::default()
+        };
         peer.publish_with(1, "", key, "", &properties, "x");
     }
     peer.acked(1, 500);
@@ -45,7 +52,11 @@ fn counting_starts_with_select() {
 fn persistent_messages_to_durable_queues_are_confirmed() {
     let name = crate::support::unique("durable");
     let mut peer = shared().channel();
-    peer.ask(1, &queue::declare(&name, "durable", table! {}), &queue::declare_ok(&name, 0, 0));
+    peer.ask(
+        1,
+        &queue::declare(&name, "durable", table! {}),
+        &queue::declare_ok(&name, 0, 0),
+    );
     peer.confirm(1);
     for _ in 0..100 {
         peer.publish_with(1, "", &name, "", &Properties::persistent(), "x");
@@ -58,7 +69,11 @@ fn persistent_messages_to_durable_queues_are_confirmed() {
 fn a_confirmed_message_is_there_for_others() {
     let name = crate::support::unique("there");
     let mut publisher = shared().channel();
-    publisher.ask(1, &queue::declare(&name, "", table! {}), &queue::declare_ok(&name, 0, 0));
+    publisher.ask(
+        1,
+        &queue::declare(&name, "", table! {}),
+        &queue::declare_ok(&name, 0, 0),
+    );
     publisher.confirm(1);
     let mut other = shared().channel();
     for number in 1..=50 {

@@ -94,7 +94,10 @@ fn no_ack_deliveries_are_settled() {
     peer.publish(1, "", &queue, "x");
     peer.consume(1, &queue, "t", "no-ack");
     let delivery = peer.delivery(1);
-    let text = format!("PRECONDITION_FAILED - unknown delivery tag {}", delivery.tag);
+    let text = format!(
+        "PRECONDITION_FAILED - unknown delivery tag {}",
+        delivery.tag
+    );
     peer.refused(1, &basic::ack(delivery.tag, ""), 406, &text);
     peer.has(1, &queue, 0, 0);
 }
@@ -120,7 +123,12 @@ fn an_exclusive_consumer_is_alone() {
     }
     peer.ask(2, &basic::cancel("alone", ""), &basic::cancel_ok("alone"));
     peer.consume(2, &name, "first", "");
-    peer.refused(1, &basic::consume(&name, "t", "exclusive", table! {}), 403, &text);
+    peer.refused(
+        1,
+        &basic::consume(&name, "t", "exclusive", table! {}),
+        403,
+        &text,
+    );
     peer.consume(1, &name, "t", "");
 }
 
@@ -128,7 +136,12 @@ fn an_exclusive_consumer_is_alone() {
 fn a_missing_queue() {
     let mut peer = shared().channel();
     let consume = basic::consume("missing", "t", "", table! {});
-    peer.refused(1, &consume, 404, "NOT_FOUND - no queue 'missing' in vhost '/'");
+    peer.refused(
+        1,
+        &consume,
+        404,
+        "NOT_FOUND - no queue 'missing' in vhost '/'",
+    );
 }
 
 #[test]
@@ -176,7 +189,11 @@ fn a_busy_consumer_is_passed_over() {
 
 fn with_priority(peer: &mut Peer, channel: u16, queue: &str, tag: &str, priority: i32) {
     let arguments = table! { "x-priority" => priority };
-    peer.ask(channel, &basic::consume(queue, tag, "", arguments), &basic::consume_ok(tag));
+    peer.ask(
+        channel,
+        &basic::consume(queue, tag, "", arguments),
+        &basic::consume_ok(tag),
+    );
 }
 
 #[test]
@@ -194,7 +211,10 @@ fn higher_priorities_are_served_first() {
     for _ in 0..6 {
         got.push(peer.delivery(1));
     }
-    let tags: Vec<&str> = got.iter().map(|delivery| delivery.consumer.as_str()).collect();
+    let tags: Vec<&str> = got
+        .iter()
+        .map(|delivery| delivery.consumer.as_str())
+        .collect();
     assert_eq!(tags, ["high", "high", "middle", "middle", "low", "low"]);
     // Whoever is free first and highest.
     peer.send(1, &basic::ack(got[0].tag, ""));
@@ -223,7 +243,11 @@ fn unknown_arguments_are_ignored() {
     let mut peer = shared().channel();
     let name = peer.queue(1);
     let arguments = table! { "x-cancel-on-ha-failover" => true, "my-own" => 5i32 };
-    peer.ask(1, &basic::consume(&name, "t", "", arguments), &basic::consume_ok("t"));
+    peer.ask(
+        1,
+        &basic::consume(&name, "t", "", arguments),
+        &basic::consume_ok("t"),
+    );
 }
 
 #[test]

@@ -32,7 +32,10 @@ fn it_is_cancelled_and_its_messages_return() {
 fn a_client_that_cannot_be_told_loses_the_channel() {
     decided!("RabbitMQ 4.0 looks once a minute");
     let broker = broker();
-    let mut peer = broker.peer_with(&Login { capabilities: &[], ..broker.login() });
+    let mut peer = broker.peer_with(&Login {
+        capabilities: &[],
+        ..broker.login()
+    });
     peer.open(1);
     peer.open(2);
     let queue = peer.queue(1);

@@ -1,7 +1,9 @@
 //! Dead letters: when, where to, and what is written on them (BEHAVIOURS 7).
 
 use crate::support::table::strings;
-use crate::support::{Peer, Properties, Table, Value, basic, exchange, now_ms, queue, shared, unique};
+use crate::support::{
+    Peer, Properties, Table, Value, basic, exchange, now_ms, queue, shared, unique,
+};
 
 /// A queue whose dead letters go to the second one through the default exchange.
 fn pair(peer: &mut Peer, more: Table) -> (String, String) {
@@ -38,7 +40,10 @@ fn a_rejected_message() {
     assert_eq!(letter.routing_key, grave);
     assert!(!letter.redelivered);
     let got = letter.properties();
-    assert_eq!((got.message_id.as_deref(), got.delivery_mode), (Some("m"), Some(1)));
+    assert_eq!(
+        (got.message_id.as_deref(), got.delivery_mode),
+        (Some("m"), Some(1))
+    );
     let headers = letter.headers();
     assert_eq!(headers.get("mine"), Some(&Value::I32(5)));
     for when in ["first", "last"] {
@@ -50,13 +55,25 @@ fn a_rejected_message() {
     assert_eq!(deaths.len(), 1);
     let death = &deaths[0];
     // Names, types and their order, as RabbitMQ 4 writes them.
-    assert_eq!(death.keys(), ["count", "reason", "queue", "time", "exchange", "routing-keys"]);
+    assert_eq!(
+        death.keys(),
+        [
+            "count",
+            "reason",
+            "queue",
+            "time",
+            "exchange",
+            "routing-keys"
+        ]
+    );
     assert_eq!(death.long("count"), 1);
     assert_eq!(death.str("reason"), "rejected");
     assert_eq!(death.str("queue"), queue);
     assert_eq!(death.str("exchange"), "");
     assert_eq!(death.get("routing-keys"), Some(&strings(&[&queue])));
-    let Some(Value::Time(time)) = death.get("time") else { panic!("{death:?}") };
+    let Some(Value::Time(time)) = death.get("time") else {
+        panic!("{death:?}")
+    };
     assert!((before..=now_ms() / 1000 + 1).contains(time), "{time}");
 }
 
@@ -108,7 +125,10 @@ fn an_expired_message_by_the_queues_ttl() {
     peer.publish(1, "", &queue, "x");
     let letter = peer.take_soon(1, &grave);
     let death = &letter.deaths()[0];
-    assert_eq!((death.str("reason"), death.str("queue")), ("expired", queue.as_str()));
+    assert_eq!(
+        (death.str("reason"), death.str("queue")),
+        ("expired", queue.as_str())
+    );
     assert_eq!(death.get("original-expiration"), None);
 }
 
@@ -116,8 +136,10 @@ fn an_expired_message_by_the_queues_ttl() {
 fn an_expired_message_by_its_own() {
     let mut peer = shared().channel();
     let (queue, grave) = pair(&mut peer, table! {});
-    let properties =
-        Properties { app_id: Some("app".into()), ..Properties::expiration("50") };
+    let properties = Properties {
+        app_id: Some("app".into()),
+        ..Properties::expiration("50")
+    };
     peer.publish_with(1, "", &queue, "", &properties, "x");
     let letter = peer.take_soon(1, &grave);
     // Without its expiration, or it would die again.
@@ -127,7 +149,15 @@ fn an_expired_message_by_its_own() {
     assert_eq!(death.str("original-expiration"), "50");
     assert_eq!(
         death.keys(),
-        ["original-expiration", "count", "reason", "queue", "time", "exchange", "routing-keys"]
+        [
+            "original-expiration",
+            "count",
+            "reason",
+            "queue",
+            "time",
+            "exchange",
+            "routing-keys"
+        ]
     );
 }
 
@@ -275,7 +305,10 @@ fn rejected_messages_may_go_round_for_ever() {
         .map(|death| (death.str("queue"), death.str("reason"), death.long("count")))
         .collect();
     // The latest first.
-    assert_eq!(told, [(two.as_str(), "rejected", 3), (one.as_str(), "rejected", 3)]);
+    assert_eq!(
+        told,
+        [(two.as_str(), "rejected", 3), (one.as_str(), "rejected", 3)]
+    );
     assert_eq!(deaths[0].get("routing-keys"), Some(&strings(&[&two])));
     assert_eq!(deaths[1].get("routing-keys"), Some(&strings(&[&one])));
     let headers = letter.headers();
@@ -291,7 +324,11 @@ fn a_cycle_without_a_reject_ends() {
     let arguments = table! {
         "x-dead-letter-exchange" => "", "x-dead-letter-routing-key" => &name, "x-message-ttl" => 20i32,
     };
-    peer.ask(1, &queue::declare(&name, "exclusive", arguments), &queue::declare_ok(&name, 0, 0));
+    peer.ask(
+        1,
+        &queue::declare(&name, "exclusive", arguments),
+        &queue::declare_ok(&name, 0, 0),
+    );
     peer.publish(1, "", &name, "x");
     // Gone for good, not expiring round and round.
     peer.wait_ready(1, &name, 0);
@@ -303,12 +340,21 @@ fn a_cycle_without_a_reject_ends() {
 fn a_retry_loop_with_a_delay_queue_works() {
     let mut peer = shared().channel();
     let (work, delay) = (unique("work"), unique("delay"));
-    let arguments = table! { "x-dead-letter-exchange" => "", "x-dead-letter-routing-key" => &delay };
-    peer.ask(1, &queue::declare(&work, "exclusive", arguments), &queue::declare_ok(&work, 0, 0));
+    let arguments =
+        table! { "x-dead-letter-exchange" => "", "x-dead-letter-routing-key" => &delay };
+    peer.ask(
+        1,
+        &queue::declare(&work, "exclusive", arguments),
+        &queue::declare_ok(&work, 0, 0),
+    );
     let arguments = table! {
         "x-dead-letter-exchange" => "", "x-dead-letter-routing-key" => &work, "x-message-ttl" => 20i32,
     };
-    peer.ask(1, &queue::declare(&delay, "exclusive", arguments), &queue::declare_ok(&delay, 0, 0));
+    peer.ask(
+        1,
+        &queue::declare(&delay, "exclusive", arguments),
+        &queue::declare_ok(&delay, 0, 0),
+    );
     peer.publish(1, "", &work, "x");
     peer.consume(1, &work, "t", "");
     for round in 0..4i64 {
@@ -319,7 +365,10 @@ fn a_retry_loop_with_a_delay_queue_works() {
                 .iter()
                 .map(|death| (death.str("queue"), death.str("reason"), death.long("count")))
                 .collect();
-            let want = [(delay.as_str(), "expired", round), (work.as_str(), "rejected", round)];
+            let want = [
+                (delay.as_str(), "expired", round),
+                (work.as_str(), "rejected", round),
+            ];
             assert_eq!(told, want);
         }
         peer.send(1, &basic::nack(delivery.tag, ""));
@@ -349,13 +398,19 @@ fn only_what_the_broker_adds_changes() {
     let mut peer = shared().channel();
     let (queue, grave) = pair(&mut peer, table! {});
     let mine = table! { "z" => 1i32, "a" => Value::BigL(3), "m" => "x" };
-    let properties = Properties { kind: Some("t".into()), ..Properties::headers(mine.clone()) };
+    let properties = Properties {
+        kind: Some("t".into()),
+        ..Properties::headers(mine.clone())
+    };
     peer.publish_with(1, "", &queue, "", &properties, "x");
     reject(&mut peer, &queue);
     let letter = peer.take_soon(1, &grave);
     let got = letter.headers();
-    let own: Vec<(String, Value)> =
-        got.0.into_iter().filter(|(name, _)| !name.contains("death")).collect();
+    let own: Vec<(String, Value)> = got
+        .0
+        .into_iter()
+        .filter(|(name, _)| !name.contains("death"))
+        .collect();
     assert_eq!(own, mine.0);
     assert_eq!(letter.properties().kind.as_deref(), Some("t"));
 }

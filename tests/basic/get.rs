@@ -20,7 +20,10 @@ fn tells_how_many_are_left() {
     peer.has(1, &queue, 3, 0);
     for (tag, body, left) in [(1, "a", 2), (2, "b", 1), (3, "c", 0)] {
         let got = peer.get(1, &queue).expect("there");
-        assert_eq!((got.tag, got.text(), got.left, got.redelivered), (tag, body, left, false));
+        assert_eq!(
+            (got.tag, got.text(), got.left, got.redelivered),
+            (tag, body, left, false)
+        );
     }
     assert!(peer.get(1, &queue).is_none());
 }

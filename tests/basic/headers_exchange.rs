@@ -6,8 +6,15 @@ use crate::support::{Peer, Properties, Table, Value, queue, shared};
 fn routed(peer: &mut Peer, binding: &Table, headers: Option<&Table>) -> bool {
     let name = peer.exchange(1, "headers");
     let queue = peer.queue(1);
-    peer.ask(1, &queue::bind(&queue, &name, "", binding.clone()), &queue::bind_ok());
-    let properties = Properties { headers: headers.cloned(), ..Properties::default() };
+    peer.ask(
+        1,
+        &queue::bind(&queue, &name, "", binding.clone()),
+        &queue::bind_ok(),
+    );
+    let properties = Properties {
+        headers: headers.cloned(),
+        ..Properties::default()
+    };
     peer.publish_with(1, &name, "any", "mandatory", &properties, "x");
     peer.send(1, &queue::purge(&queue, ""));
     let method = peer.next(1);
@@ -64,21 +71,36 @@ fn without_headers_only_the_empty_all_matches() {
 fn an_empty_binding_takes_all_or_nothing() {
     let mut peer = shared().channel();
     let headers = table! { "a" => 1i32 };
-    assert!(routed(&mut peer, &table! { "x-match" => "all" }, Some(&headers)));
-    assert!(!routed(&mut peer, &table! { "x-match" => "any" }, Some(&headers)));
+    assert!(routed(
+        &mut peer,
+        &table! { "x-match" => "all" },
+        Some(&headers)
+    ));
+    assert!(!routed(
+        &mut peer,
+        &table! { "x-match" => "any" },
+        Some(&headers)
+    ));
 }
 
 #[test]
 fn x_headers_count_only_with_x() {
     let mut peer = shared().channel();
     let headers = table! { "x-a" => 1i32 };
-    for (kind, wanted, unwanted) in
-        [("all", true, true), ("any", false, false), ("all-with-x", true, false), ("any-with-x", true, false)]
-    {
+    for (kind, wanted, unwanted) in [
+        ("all", true, true),
+        ("any", false, false),
+        ("all-with-x", true, false),
+        ("any-with-x", true, false),
+    ] {
         let right = table! { "x-match" => kind, "x-a" => 1i32 };
         assert_eq!(routed(&mut peer, &right, Some(&headers)), wanted, "{kind}");
         let wrong = table! { "x-match" => kind, "x-a" => 2i32 };
-        assert_eq!(routed(&mut peer, &wrong, Some(&headers)), unwanted, "{kind}");
+        assert_eq!(
+            routed(&mut peer, &wrong, Some(&headers)),
+            unwanted,
+            "{kind}"
+        );
     }
 }
 
@@ -100,12 +122,18 @@ fn values_are_compared_without_their_width() {
         (1i64.into(), 1u8.into()),
         (1u16.into(), 1i16.into()),
         (1.5f64.into(), 1.5f64.into()),
-        (vec![1i32.into(), "a".into()].into(), vec![1i32.into(), "a".into()].into()),
+        (
+            vec![1i32.into(), "a".into()].into(),
+            vec![1i32.into(), "a".into()].into(),
+        ),
         (true.into(), true.into()),
     ];
     for (left, right) in equal {
         let binding = table! { "a" => left.clone() };
-        assert!(routed(&mut peer, &binding, Some(&table! { "a" => right })), "{left:?}");
+        assert!(
+            routed(&mut peer, &binding, Some(&table! { "a" => right })),
+            "{left:?}"
+        );
     }
     let different: [(Value, Value); 6] = [
         ("1".into(), 1i32.into()),
@@ -117,7 +145,10 @@ fn values_are_compared_without_their_width() {
     ];
     for (left, right) in different {
         let binding = table! { "a" => left.clone() };
-        assert!(!routed(&mut peer, &binding, Some(&table! { "a" => right })), "{left:?}");
+        assert!(
+            !routed(&mut peer, &binding, Some(&table! { "a" => right })),
+            "{left:?}"
+        );
     }
 }
 

@@ -16,7 +16,12 @@ fn an_unroutable_message_comes_back_whole() {
     assert_eq!(returned.exchange, "amq.direct");
     assert_eq!(returned.routing_key, "nobody's");
     assert_eq!(returned.body, body);
-    assert_eq!(Properties::decode(&returned.properties).message_id.as_deref(), Some("m1"));
+    assert_eq!(
+        Properties::decode(&returned.properties)
+            .message_id
+            .as_deref(),
+        Some("m1")
+    );
 }
 
 #[test]
@@ -39,7 +44,14 @@ fn without_the_flag_nothing_comes_back() {
 fn the_return_comes_before_the_confirm() {
     let mut peer = shared().channel();
     peer.confirm(1);
-    peer.publish_with(1, "", "no such queue", "mandatory", &Properties::default(), "x");
+    peer.publish_with(
+        1,
+        "",
+        "no such queue",
+        "mandatory",
+        &Properties::default(),
+        "x",
+    );
     peer.returned(1);
     peer.acked(1, 1);
 }
@@ -51,14 +63,21 @@ fn the_alternate_exchange_is_asked_first() {
     let queue = peer.queue(1);
     peer.bind(1, &queue, &second, "k");
     let first = unique("x");
-    let declare =
-        exchange::declare(&first, "direct", "", table! { "alternate-exchange" => &second });
+    let declare = exchange::declare(
+        &first,
+        "direct",
+        "",
+        table! { "alternate-exchange" => &second },
+    );
     peer.ask(1, &declare, &exchange::declare_ok());
     for key in ["k", "nobody's"] {
         peer.publish_with(1, &first, key, "mandatory", &Properties::default(), key);
     }
     let returned = peer.returned(1);
-    assert_eq!((returned.routing_key.as_str(), returned.exchange), ("nobody's", first.clone()));
+    assert_eq!(
+        (returned.routing_key.as_str(), returned.exchange),
+        ("nobody's", first.clone())
+    );
     peer.has(1, &queue, 1, 0);
     peer.ask(1, &exchange::delete(&first, ""), &exchange::delete_ok());
 }

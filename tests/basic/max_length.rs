@@ -23,22 +23,37 @@ fn after(peer: &mut Peer, arguments: Table, bodies: &[&str]) -> Vec<String> {
 
 #[test]
 fn the_oldest_goes() {
-    let left = after(&mut shared().channel(), table! { "x-max-length" => 2i32 }, &["1", "2", "3", "4"]);
+    let left = after(
+        &mut shared().channel(),
+        table! { "x-max-length" => 2i32 },
+        &["1", "2", "3", "4"],
+    );
     assert_eq!(left, ["3", "4"]);
     let arguments = table! { "x-max-length" => 1i32, "x-overflow" => "drop-head" };
-    assert_eq!(after(&mut shared().channel(), arguments, &["1", "2"]), ["2"]);
+    assert_eq!(
+        after(&mut shared().channel(), arguments, &["1", "2"]),
+        ["2"]
+    );
 }
 
 #[test]
 fn zero_keeps_nothing() {
-    let left = after(&mut shared().channel(), table! { "x-max-length" => 0i32 }, &["1", "2"]);
+    let left = after(
+        &mut shared().channel(),
+        table! { "x-max-length" => 0i32 },
+        &["1", "2"],
+    );
     assert!(left.is_empty(), "{left:?}");
 }
 
 #[test]
 fn bytes_are_those_of_the_bodies() {
     let arguments = table! { "x-max-length-bytes" => 6i32 };
-    let left = after(&mut shared().channel(), arguments, &["1111", "22", "33", "44"]);
+    let left = after(
+        &mut shared().channel(),
+        arguments,
+        &["1111", "22", "33", "44"],
+    );
     assert_eq!(left, ["22", "33", "44"]);
 }
 
@@ -52,7 +67,11 @@ fn a_message_that_is_too_big_empties_the_queue() {
 #[test]
 fn both_limits_hold() {
     let arguments = table! { "x-max-length" => 3i32, "x-max-length-bytes" => 10i32 };
-    let left = after(&mut shared().channel(), arguments, &["1", "2", "3", "4", "555555555"]);
+    let left = after(
+        &mut shared().channel(),
+        arguments,
+        &["1", "2", "3", "4", "555555555"],
+    );
     assert_eq!(left, ["4", "555555555"]);
 }
 

@@ -8,7 +8,9 @@ use lapin::{BasicProperties, Confirmation, Connection, ConnectionProperties};
 use crate::support::{shared, unique};
 
 fn block_on<T>(program: impl Future<Output = T>) -> T {
-    tokio::runtime::Runtime::new().expect("a runtime").block_on(program)
+    tokio::runtime::Runtime::new()
+        .expect("a runtime")
+        .block_on(program)
 }
 
 async fn connect() -> lapin::Result<Connection> {
@@ -21,9 +23,16 @@ fn a_work_queue_with_confirms_and_acks() -> lapin::Result<()> {
         let connection = connect().await?;
         let name = unique("work");
         let publisher = connection.create_channel().await?;
-        publisher.confirm_select(ConfirmSelectOptions::default()).await?;
-        let options = QueueDeclareOptions { durable: true, ..Default::default() };
-        publisher.queue_declare(name.as_str().into(), options, FieldTable::default()).await?;
+        publisher
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
+        let options = QueueDeclareOptions {
+            durable: true,
+            ..Default::default()
+        };
+        publisher
+            .queue_declare(name.as_str().into(), options, FieldTable::default())
+            .await?;
         let worker = connection.create_channel().await?;
         worker.basic_qos(10, BasicQosOptions::default()).await?;
         let mut consumer = worker
@@ -53,7 +62,9 @@ fn a_work_queue_with_confirms_and_acks() -> lapin::Result<()> {
             assert_eq!(delivery.data, number.to_be_bytes());
             delivery.ack(BasicAckOptions::default()).await?;
         }
-        let left = worker.queue_delete(name.as_str().into(), QueueDeleteOptions::default()).await?;
+        let left = worker
+            .queue_delete(name.as_str().into(), QueueDeleteOptions::default())
+            .await?;
         assert_eq!(left, 0);
         connection.close(200, "bye".into()).await
     })
@@ -65,7 +76,10 @@ fn publish_and_subscribe() -> lapin::Result<()> {
         let connection = connect().await?;
         let channel = connection.create_channel().await?;
         let name = unique("logs");
-        let options = ExchangeDeclareOptions { auto_delete: true, ..Default::default() };
+        let options = ExchangeDeclareOptions {
+            auto_delete: true,
+            ..Default::default()
+        };
         channel
             .exchange_declare(
                 name.as_str().into(),
@@ -76,8 +90,13 @@ fn publish_and_subscribe() -> lapin::Result<()> {
             .await?;
         let mut consumers = Vec::new();
         for pattern in ["#", "kern.*", "*.critical"] {
-            let options = QueueDeclareOptions { exclusive: true, ..Default::default() };
-            let queue = channel.queue_declare("".into(), options, FieldTable::default()).await?;
+            let options = QueueDeclareOptions {
+                exclusive: true,
+                ..Default::default()
+            };
+            let queue = channel
+                .queue_declare("".into(), options, FieldTable::default())
+                .await?;
             let queue = queue.name().clone();
             channel
                 .queue_bind(
@@ -88,8 +107,15 @@ fn publish_and_subscribe() -> lapin::Result<()> {
                     FieldTable::default(),
                 )
                 .await?;
-            let options = BasicConsumeOptions { no_ack: true, ..Default::default() };
-            consumers.push(channel.basic_consume(queue, "".into(), options, FieldTable::default()).await?);
+            let options = BasicConsumeOptions {
+                no_ack: true,
+                ..Default::default()
+            };
+            consumers.push(
+                channel
+                    .basic_consume(queue, "".into(), options, FieldTable::default())
+                    .await?,
+            );
         }
         for key in ["kern.critical", "kern.info", "cron.critical"] {
             channel
@@ -123,12 +149,24 @@ fn a_channel_error_is_told_and_the_connection_goes_on() -> lapin::Result<()> {
     block_on(async {
         let connection = connect().await?;
         let channel = connection.create_channel().await?;
-        let options = QueueDeclareOptions { passive: true, ..Default::default() };
-        let missing = channel.queue_declare("missing".into(), options, FieldTable::default()).await;
+        let options = QueueDeclareOptions {
+            passive: true,
+            ..Default::default()
+        };
+        let missing = channel
+            .queue_declare("missing".into(), options, FieldTable::default())
+            .await;
         let error = missing.expect_err("there is no such queue").to_string();
         assert!(error.contains("no queue 'missing' in vhost '/'"), "{error}");
-        connection.create_channel().await?;
-        connection.close(200, "bye".into()).await
+        let channel = connection.create_channel().await?;
+        let options = QueueDeclareOptions {
+            exclusive: true,
+            ..Default::default()
+        };
+        channel
+            .queue_declare("".into(), options, FieldTable::default())
+            .await?;
+        Ok(())
     })
 }
 
@@ -137,8 +175,13 @@ fn an_unroutable_mandatory_message_is_returned() -> lapin::Result<()> {
     block_on(async {
         let connection = connect().await?;
         let channel = connection.create_channel().await?;
-        channel.confirm_select(ConfirmSelectOptions::default()).await?;
-        let options = BasicPublishOptions { mandatory: true, ..Default::default() };
+        channel
+            .confirm_select(ConfirmSelectOptions::default())
+            .await?;
+        let options = BasicPublishOptions {
+            mandatory: true,
+            ..Default::default()
+        };
         let confirm = channel
             .basic_publish(
                 "".into(),

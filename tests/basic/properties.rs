@@ -6,7 +6,13 @@ use crate::support::{Peer, Properties, basic, foreign, shared};
 
 /// Publishes this property block and returns what is delivered.
 fn round_trip(peer: &mut Peer, queue: &str, block: &[u8]) -> Vec<u8> {
-    peer.send_bytes(&content(1, &basic::publish("", queue, ""), block, b"x", 4088));
+    peer.send_bytes(&content(
+        1,
+        &basic::publish("", queue, ""),
+        block,
+        b"x",
+        4088,
+    ));
     peer.take_soon(1, queue).properties
 }
 
@@ -44,27 +50,79 @@ fn every_property_alone() {
     let none = Properties::default;
     let all = [
         none(),
-        Properties { content_type: text(), ..none() },
-        Properties { content_encoding: text(), ..none() },
+        Properties {
+            content_type: text(),
+            ..none()
+        },
+        Properties {
+            content_encoding: text(),
+            ..none()
+        },
         Properties::headers(table! {}),
-        Properties { delivery_mode: Some(1), ..none() },
-        Properties { delivery_mode: Some(2), ..none() },
-        Properties { delivery_mode: Some(7), ..none() },
-        Properties { priority: Some(255), ..none() },
-        Properties { correlation_id: text(), ..none() },
-        Properties { reply_to: text(), ..none() },
-        Properties { expiration: Some("100000".into()), ..none() },
-        Properties { message_id: text(), ..none() },
-        Properties { timestamp: Some(u64::MAX), ..none() },
-        Properties { kind: text(), ..none() },
-        Properties { user_id: Some("guest".into()), ..none() },
-        Properties { app_id: text(), ..none() },
-        Properties { cluster_id: text(), ..none() },
-        Properties { content_type: Some(String::new()), ..none() },
+        Properties {
+            delivery_mode: Some(1),
+            ..none()
+        },
+        Properties {
+            delivery_mode: Some(2),
+            ..none()
+        },
+        Properties {
+            delivery_mode: Some(7),
+            ..none()
+        },
+        Properties {
+            priority: Some(255),
+            ..none()
+        },
+        Properties {
+            correlation_id: text(),
+            ..none()
+        },
+        Properties {
+            reply_to: text(),
+            ..none()
+        },
+        Properties {
+            expiration: Some("100000".into()),
+            ..none()
+        },
+        Properties {
+            message_id: text(),
+            ..none()
+        },
+        Properties {
+            timestamp: Some(u64::MAX),
+            ..none()
+        },
+        Properties {
+            kind: text(),
+            ..none()
+        },
+        Properties {
+            user_id: Some("guest".into()),
+            ..none()
+        },
+        Properties {
+            app_id: text(),
+            ..none()
+        },
+        Properties {
+            cluster_id: text(),
+            ..none()
+        },
+        Properties {
+            content_type: Some(String::new()),
+            ..none()
+        },
     ];
     for properties in all {
         let block = properties.encode();
-        assert_eq!(round_trip(&mut peer, &queue, &block), block, "{properties:?}");
+        assert_eq!(
+            round_trip(&mut peer, &queue, &block),
+            block,
+            "{properties:?}"
+        );
     }
 }
 
@@ -142,7 +200,13 @@ fn the_same_by_a_consumer_and_after_a_requeue() {
     let mut peer = shared().channel();
     let queue = peer.queue(1);
     let block = Properties::headers(table! { "a" => 1i32, "b" => "two" }).encode();
-    peer.send_bytes(&content(1, &basic::publish("", &queue, ""), &block, b"x", 4088));
+    peer.send_bytes(&content(
+        1,
+        &basic::publish("", &queue, ""),
+        &block,
+        b"x",
+        4088,
+    ));
     peer.consume(1, &queue, "t", "");
     for _ in 0..3 {
         let delivery = peer.delivery(1);
@@ -154,14 +218,19 @@ fn the_same_by_a_consumer_and_after_a_requeue() {
 #[test]
 fn a_message_between_two_frame_sizes() {
     use crate::support::Login;
-    let mut small = shared().peer_with(&Login { frame_max: 4096, ..Login::default() });
+    let mut small = shared().peer_with(&Login {
+        frame_max: 4096,
+        ..Login::default()
+    });
     small.open(1);
     let mut large = shared().channel();
     let name = crate::support::unique("frames");
     let declare = crate::support::queue::declare(&name, "auto-delete", table! {});
     small.ask(1, &declare, &crate::support::queue::declare_ok(&name, 0, 0));
     small.consume(1, &name, "t", "no-ack");
-    for size in [0, 1, 4087, 4088, 4089, 8176, 8177, 131_064, 131_065, 300_000] {
+    for size in [
+        0, 1, 4087, 4088, 4089, 8176, 8177, 131_064, 131_065, 300_000,
+    ] {
         let body: Vec<u8> = (0..size).map(|at| (at % 251) as u8).collect();
         large.publish(1, "", &name, &body);
         assert_eq!(small.delivery(1).body, body, "{size} bytes");

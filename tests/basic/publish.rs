@@ -79,11 +79,18 @@ fn bad_expirations() {
 fn the_user_id_must_be_the_users_own() {
     let mut peer = shared().channel();
     let queue = peer.queue(1);
-    let own = Properties { user_id: Some("guest".to_owned()), ..NONE };
+    let own = Properties {
+        user_id: Some("guest".to_owned()),
+        ..NONE
+    };
     peer.publish_with(1, "", &queue, "", &own, "mine");
     assert_eq!(peer.take(1, &queue).expect("routed").properties(), own);
-    let other = Properties { user_id: Some("bob".to_owned()), ..NONE };
-    let text = "PRECONDITION_FAILED - user_id property set to 'bob' but authenticated user was 'guest'";
+    let other = Properties {
+        user_id: Some("bob".to_owned()),
+        ..NONE
+    };
+    let text =
+        "PRECONDITION_FAILED - user_id property set to 'bob' but authenticated user was 'guest'";
     peer.publish_refused(1, ("", &queue), &other, 406, text);
 }
 
@@ -92,7 +99,10 @@ fn an_impersonator_may_name_anybody() {
     let broker = own!("default_user_tags.impersonator=true");
     let mut peer = broker.channel();
     let queue = peer.queue(1);
-    let other = Properties { user_id: Some("bob".to_owned()), ..NONE };
+    let other = Properties {
+        user_id: Some("bob".to_owned()),
+        ..NONE
+    };
     peer.publish_with(1, "", &queue, "", &other, "x");
     peer.take(1, &queue).expect("accepted");
 }
@@ -123,10 +133,12 @@ fn the_first_fault_is_told() {
     let text = "PRECONDITION_FAILED - invalid expiration 'x': no_integer";
     peer.publish_refused(1, ("amq.direct", "k"), &properties, 406, text);
     properties.expiration = None;
-    let text = "PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,\"CC\",longstr}";
+    let text =
+        "PRECONDITION_FAILED - invalid message: {unacceptable_type_in_header,\"CC\",longstr}";
     peer.publish_refused(1, ("amq.direct", "k"), &properties, 406, text);
     properties.headers = Some(table! { "CC" => strings(&["one"]) });
-    let text = "PRECONDITION_FAILED - user_id property set to 'bob' but authenticated user was 'guest'";
+    let text =
+        "PRECONDITION_FAILED - user_id property set to 'bob' but authenticated user was 'guest'";
     peer.publish_refused(1, ("amq.direct", "k"), &properties, 406, text);
 }
 
@@ -152,7 +164,13 @@ fn a_stream_of_publishes_keeps_its_order() {
     for number in 0..5000u32 {
         let method = basic::publish("", &queue, "");
         let body = number.to_string();
-        bytes.extend(crate::support::raw::content(1, &method, &[0, 0], body.as_bytes(), 4088));
+        bytes.extend(crate::support::raw::content(
+            1,
+            &method,
+            &[0, 0],
+            body.as_bytes(),
+            4088,
+        ));
     }
     peer.send_bytes(&bytes);
     peer.consume(1, &queue, "t", "no-ack");
@@ -169,7 +187,13 @@ fn publishes_before_an_error_count_and_those_behind_it_do_not() {
     let mut bytes = Vec::new();
     for (target, body) in [("", "before"), ("missing", "fault"), ("", "behind")] {
         let method = basic::publish(target, &queue, "");
-        bytes.extend(crate::support::raw::content(1, &method, &[0, 0], body.as_bytes(), 4088));
+        bytes.extend(crate::support::raw::content(
+            1,
+            &method,
+            &[0, 0],
+            body.as_bytes(),
+            4088,
+        ));
     }
     peer.send_bytes(&bytes);
     let text = "NOT_FOUND - no exchange 'missing' in vhost '/'";
@@ -184,7 +208,10 @@ fn two_connections_see_the_same_queue() {
     let mut one = shared().channel();
     let declare = crate::support::queue::declare(&name, "", table! {});
     one.ask(1, &declare, &crate::support::queue::declare_ok(&name, 0, 0));
-    let mut two = shared().peer_with(&Login { frame_max: 4096, ..Login::default() });
+    let mut two = shared().peer_with(&Login {
+        frame_max: 4096,
+        ..Login::default()
+    });
     two.open(9);
     two.consume(9, &name, "t", "no-ack");
     let body = vec![42; 100_000];

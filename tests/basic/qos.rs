@@ -134,7 +134,9 @@ fn a_lifted_global_limit_lets_everything_through() {
 #[test]
 fn prefetch_size_is_not_implemented() {
     let text = "NOT_IMPLEMENTED - prefetch_size!=0 (1)";
-    shared().channel().fatal(1, &basic::qos(1, 1, false), 540, text);
+    shared()
+        .channel()
+        .fatal(1, &basic::qos(1, 1, false), 540, text);
 }
 
 #[test]

@@ -34,7 +34,11 @@ fn may_deliver_to_the_same_consumer_again() {
         let frame = peer.frame(1);
         let method = crate::support::Method::decode(&frame.payload);
         if method.is(60, 60) {
-            assert_eq!((method.number(1), method.number(2)), (2, 1), "tag, redelivered");
+            assert_eq!(
+                (method.number(1), method.number(2)),
+                (2, 1),
+                "tag, redelivered"
+            );
             peer.frame(1);
             peer.frame(1);
         }
@@ -58,7 +62,9 @@ fn async_is_not_answered() {
 #[test]
 fn without_requeue_is_not_implemented() {
     let text = "NOT_IMPLEMENTED - requeue=false";
-    shared().channel().fatal(1, &basic::recover(false), 540, text);
+    shared()
+        .channel()
+        .fatal(1, &basic::recover(false), 540, text);
 }
 
 #[test]
@@ -66,6 +72,9 @@ fn async_without_requeue_is_not_implemented() {
     let mut peer = shared().channel();
     peer.send(1, &basic::recover_async(false));
     let closed = peer.connection_close();
-    assert_eq!((closed.number(0), closed.text(1)), (540, "NOT_IMPLEMENTED - requeue=false".into()));
+    assert_eq!(
+        (closed.number(0), closed.text(1)),
+        (540, "NOT_IMPLEMENTED - requeue=false".into())
+    );
     peer.send_close_ok();
 }

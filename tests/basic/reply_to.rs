@@ -9,8 +9,10 @@ fn client() -> (Peer, String) {
     let mut peer = shared().channel();
     peer.consume(1, REPLY, "replies", "no-ack");
     let requests = peer.queue(1);
-    let properties =
-        Properties { correlation_id: Some("7".to_owned()), ..Properties::reply_to(REPLY) };
+    let properties = Properties {
+        correlation_id: Some("7".to_owned()),
+        ..Properties::reply_to(REPLY)
+    };
     peer.publish_with(1, "", &requests, "", &properties, "request");
     let request = peer.take_soon(1, &requests);
     let got = request.properties();
@@ -24,10 +26,16 @@ fn client() -> (Peer, String) {
 fn a_reply_finds_its_way() {
     let (mut client, token) = client();
     let mut server = shared().channel();
-    let properties = Properties { correlation_id: Some("7".to_owned()), ..Properties::default() };
+    let properties = Properties {
+        correlation_id: Some("7".to_owned()),
+        ..Properties::default()
+    };
     server.publish_with(1, "", &token, "", &properties, "reply");
     let reply = client.delivery(1);
-    assert_eq!((reply.text(), reply.consumer.as_str()), ("reply", "replies"));
+    assert_eq!(
+        (reply.text(), reply.consumer.as_str()),
+        ("reply", "replies")
+    );
     assert_eq!((reply.exchange.as_str(), &reply.routing_key), ("", &token));
     assert_eq!(reply.properties(), properties);
     assert!(!reply.redelivered);
@@ -97,7 +105,12 @@ fn a_confirmed_reply() {
 fn one_reply_consumer_a_channel() {
     let (mut client, _) = client();
     let text = "PRECONDITION_FAILED - reply consumer already set";
-    client.refused(1, &basic::consume(REPLY, "again", "no-ack", table! {}), 406, text);
+    client.refused(
+        1,
+        &basic::consume(REPLY, "again", "no-ack", table! {}),
+        406,
+        text,
+    );
 }
 
 #[test]
@@ -118,7 +131,11 @@ fn a_request_needs_the_consumer_first() {
 #[test]
 fn a_cancelled_consumer_can_come_again() {
     let (mut client, token) = client();
-    client.ask(1, &basic::cancel("replies", ""), &basic::cancel_ok("replies"));
+    client.ask(
+        1,
+        &basic::cancel("replies", ""),
+        &basic::cancel_ok("replies"),
+    );
     client.consume(1, REPLY, "later", "no-ack");
     let mut server = shared().channel();
     server.publish_with(1, "", &token, "", &Properties::default(), "late");

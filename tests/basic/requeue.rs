@@ -22,7 +22,10 @@ fn drain(peer: &mut Peer, queue: &str) -> Vec<(String, bool)> {
 }
 
 fn marked(bodies: &[(&str, bool)]) -> Vec<(String, bool)> {
-    bodies.iter().map(|(body, again)| ((*body).to_owned(), *again)).collect()
+    bodies
+        .iter()
+        .map(|(body, again)| ((*body).to_owned(), *again))
+        .collect()
 }
 
 #[test]
@@ -36,7 +39,13 @@ fn to_the_original_position() {
     peer.send(1, &basic::reject(1, "requeue"));
     peer.send(1, &basic::nack(2, "requeue"));
     peer.has(1, &queue, 5, 0);
-    let want = [("1", true), ("2", true), ("3", true), ("4", false), ("5", false)];
+    let want = [
+        ("1", true),
+        ("2", true),
+        ("3", true),
+        ("4", false),
+        ("5", false),
+    ];
     assert_eq!(drain(&mut peer, &queue), marked(&want));
 }
 

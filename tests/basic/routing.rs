@@ -42,7 +42,10 @@ fn direct_wants_the_same_key() {
     peer.has(1, &one, 1, 0);
     peer.has(1, &two, 2, 0);
     let delivery = peer.take(1, &two).expect("there");
-    assert_eq!((delivery.exchange, delivery.routing_key), (name, "a".to_owned()));
+    assert_eq!(
+        (delivery.exchange, delivery.routing_key),
+        (name, "a".to_owned())
+    );
 }
 
 #[test]
@@ -147,7 +150,10 @@ fn exchanges_pass_on_what_matches() {
         peer.publish(1, &first, key, key);
     }
     let delivery = only(&mut peer, &two);
-    assert_eq!((delivery.exchange.as_str(), delivery.text()), (first.as_str(), "a.c"));
+    assert_eq!(
+        (delivery.exchange.as_str(), delivery.text()),
+        (first.as_str(), "a.c")
+    );
     assert_eq!(only(&mut peer, &three).text(), "a.b");
     delete(&mut peer, &[&first, &second, &third]);
 }
@@ -155,7 +161,9 @@ fn exchanges_pass_on_what_matches() {
 #[test]
 fn cycles_of_exchanges_are_harmless() {
     let mut peer = shared().channel();
-    let names: Vec<String> = (0..3).map(|_| declare(&mut peer, "fanout", table! {})).collect();
+    let names: Vec<String> = (0..3)
+        .map(|_| declare(&mut peer, "fanout", table! {}))
+        .collect();
     for at in 0..3 {
         link(&mut peer, &names[at], &names[(at + 1) % 3], "");
     }
@@ -179,7 +187,11 @@ fn an_unbound_exchange_passes_nothing_on() {
     link(&mut peer, &second, &first, "");
     peer.publish(1, &first, "", "x");
     only(&mut peer, &queue);
-    peer.ask(1, &exchange::unbind(&second, &first, "", table! {}), &exchange::unbind_ok());
+    peer.ask(
+        1,
+        &exchange::unbind(&second, &first, "", table! {}),
+        &exchange::unbind_ok(),
+    );
     peer.publish(1, &first, "", "y");
     peer.publish(1, &second, "", "z");
     assert_eq!(only(&mut peer, &queue).text(), "z");
@@ -191,7 +203,11 @@ fn the_alternate_exchange_takes_what_nobody_wants() {
     let mut peer = shared().channel();
     let second = unique("x");
     // It may come into being later.
-    let first = declare(&mut peer, "direct", table! { "alternate-exchange" => &second });
+    let first = declare(
+        &mut peer,
+        "direct",
+        table! { "alternate-exchange" => &second },
+    );
     let (bound, rest) = (peer.queue(1), peer.queue(1));
     peer.bind(1, &bound, &first, "k");
     peer.publish(1, &first, "lost", "too early");
@@ -202,7 +218,10 @@ fn the_alternate_exchange_takes_what_nobody_wants() {
     peer.publish(1, &first, "other", "rest");
     assert_eq!(only(&mut peer, &bound).text(), "bound");
     let delivery = only(&mut peer, &rest);
-    assert_eq!((delivery.text(), delivery.exchange.as_str()), ("rest", first.as_str()));
+    assert_eq!(
+        (delivery.text(), delivery.exchange.as_str()),
+        ("rest", first.as_str())
+    );
     delete(&mut peer, &[&first, &second]);
 }
 
@@ -229,7 +248,11 @@ fn an_exchange_behind_it_counts_as_a_destination() {
     let mut peer = shared().channel();
     let second = declare(&mut peer, "fanout", table! {});
     let third = declare(&mut peer, "fanout", table! {});
-    let first = declare(&mut peer, "fanout", table! { "alternate-exchange" => &second });
+    let first = declare(
+        &mut peer,
+        "fanout",
+        table! { "alternate-exchange" => &second },
+    );
     let queue = peer.queue(1);
     peer.bind(1, &queue, &second, "");
     link(&mut peer, &third, &first, "");
@@ -268,6 +291,10 @@ fn a_new_queue_of_the_same_name_is_found() {
         peer.ask(1, &delete, &crate::support::queue::delete_ok(0));
         peer.publish(1, "", &queue, "lost");
         let declare = crate::support::queue::declare(&queue, "exclusive", table! {});
-        peer.ask(1, &declare, &crate::support::queue::declare_ok(&queue, 0, 0));
+        peer.ask(
+            1,
+            &declare,
+            &crate::support::queue::declare_ok(&queue, 0, 0),
+        );
     }
 }

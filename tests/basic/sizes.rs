@@ -7,7 +7,22 @@ use crate::support::{Properties, basic, shared};
 fn any_size() {
     let mut peer = shared().channel();
     let queue = peer.queue(1);
-    for size in [0, 1, 2, 15, 16, 255, 256, 4095, 65_535, 65_536, 131_064, 131_065, 1 << 20, 5_000_001] {
+    for size in [
+        0,
+        1,
+        2,
+        15,
+        16,
+        255,
+        256,
+        4095,
+        65_535,
+        65_536,
+        131_064,
+        131_065,
+        1 << 20,
+        5_000_001,
+    ] {
         let body: Vec<u8> = (0..size).map(|at| (at % 253) as u8).collect();
         peer.publish(1, "", &queue, &body);
         let got = peer.take_soon(1, &queue).body;
@@ -87,7 +102,8 @@ fn one_byte_more_than_the_largest() {
         peer.try_send_bytes(&crate::support::raw::frame(BODY, 1, &part[..now]));
         left -= now;
     }
-    let text = "PRECONDITION_FAILED - message size 134217729 is larger than configured max size 134217728";
+    let text =
+        "PRECONDITION_FAILED - message size 134217729 is larger than configured max size 134217728";
     peer.expect_channel_close(1, 406, text, 60, 40);
     peer.open(1);
 }

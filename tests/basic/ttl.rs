@@ -115,6 +115,13 @@ fn the_expiration_is_delivered_as_it_was_sent() {
 fn the_longest_ttl_is_ten_years() {
     let mut peer = shared().channel();
     let queue = peer.queue(1);
-    peer.publish_with(1, "", &queue, "", &Properties::expiration("315360000000"), "x");
+    peer.publish_with(
+        1,
+        "",
+        &queue,
+        "",
+        &Properties::expiration("315360000000"),
+        "x",
+    );
     assert_eq!(peer.take_soon(1, &queue).text(), "x");
 }

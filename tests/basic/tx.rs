@@ -72,7 +72,10 @@ fn acks_wait_for_the_commit() {
     peer.send(1, &basic::ack(delivery.tag, ""));
     commit(&mut peer);
     peer.send(1, &basic::ack(delivery.tag, ""));
-    let text = format!("PRECONDITION_FAILED - unknown delivery tag {}", delivery.tag);
+    let text = format!(
+        "PRECONDITION_FAILED - unknown delivery tag {}",
+        delivery.tag
+    );
     // It may be noticed with the ack or with the commit.
     peer.send(1, &tx::commit());
     peer.expect_channel_close(1, 406, &text, 60, 80);
@@ -133,7 +136,14 @@ fn publishes_and_acks_go_together() {
 #[test]
 fn returns_come_before_commit_ok() {
     let (mut peer, _) = transactional();
-    peer.publish_with(1, "", "no such queue", "mandatory", &Properties::default(), "x");
+    peer.publish_with(
+        1,
+        "",
+        "no such queue",
+        "mandatory",
+        &Properties::default(),
+        "x",
+    );
     peer.send(1, &tx::commit());
     assert_eq!(peer.returned(1).code, 312);
     peer.expect(1, &tx::commit_ok());
@@ -165,8 +175,7 @@ fn a_queue_that_went_meanwhile_is_no_obstacle() {
     peer.ask(2, &queue::delete(&name, ""), &queue::delete_ok(0));
     // RabbitMQ 4.0 calls it partial, though the other queue has its message.
     let answer = peer.call(1, &tx::commit());
-    let partial =
-        channel::closed(406, "PRECONDITION_FAILED - partial tx completion", 90, 20);
+    let partial = channel::closed(406, "PRECONDITION_FAILED - partial tx completion", 90, 20);
     assert!(answer == tx::commit_ok() || answer == partial, "{answer:?}");
     if answer == tx::commit_ok() {
         peer.has(2, &other, 1, 0);

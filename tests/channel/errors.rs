@@ -9,7 +9,12 @@ fn the_other_channels_go_on() {
     let name = peer.queue(2);
     peer.consume(2, &name, "t", "no-ack");
     let passive = queue::declare("missing", "passive", table! {});
-    peer.refused(1, &passive, 404, "NOT_FOUND - no queue 'missing' in vhost '/'");
+    peer.refused(
+        1,
+        &passive,
+        404,
+        "NOT_FOUND - no queue 'missing' in vhost '/'",
+    );
     peer.publish(1, "", &name, "still here");
     assert_eq!(peer.delivery(2).text(), "still here");
 }
@@ -49,7 +54,12 @@ fn a_connection_error_ends_all_channels_and_their_queues() {
     let mut peer = shared().channel();
     let name = peer.queue(1);
     peer.open(2);
-    peer.fatal(2, &channel::flow(false), 540, "NOT_IMPLEMENTED - active=false");
+    peer.fatal(
+        2,
+        &channel::flow(false),
+        540,
+        "NOT_IMPLEMENTED - active=false",
+    );
     let mut other = shared().channel();
     let text = format!("NOT_FOUND - no queue '{name}' in vhost '/'");
     other.refused(1, &queue::declare(&name, "passive", table! {}), 404, &text);

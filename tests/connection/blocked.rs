@@ -8,7 +8,9 @@ use crate::support::{Login, Peer, Properties, basic, connection, queue};
 fn fill(peer: &mut Peer, name: &str) {
     for _ in 0..200 {
         peer.publish(1, "", name, vec![0; 1 << 20]);
-        peer.stream.set_read_timeout(Some(Duration::from_millis(1))).unwrap();
+        peer.stream
+            .set_read_timeout(Some(Duration::from_millis(1)))
+            .unwrap();
         let mut byte = [0];
         if peer.stream.peek(&mut byte).is_ok() {
             break;
@@ -22,7 +24,11 @@ fn a_publisher_is_blocked_and_unblocked() {
     let broker = own!("vm_memory_high_watermark.absolute=64MiB");
     let mut consumer = broker.channel();
     let name = "fill";
-    consumer.ask(1, &queue::declare(name, "", table! {}), &queue::declare_ok(name, 0, 0));
+    consumer.ask(
+        1,
+        &queue::declare(name, "", table! {}),
+        &queue::declare_ok(name, 0, 0),
+    );
     // Open before the alarm, it never publishes.
     let mut bystander = broker.channel();
 
@@ -39,7 +45,10 @@ fn a_publisher_is_blocked_and_unblocked() {
     second.publish(1, "", name, "x");
     second.expect(0, &connection::blocked("low on memory"));
     // One that cannot be told is held up in silence.
-    let login = Login { capabilities: &["publisher_confirms"], ..broker.login() };
+    let login = Login {
+        capabilities: &["publisher_confirms"],
+        ..broker.login()
+    };
     let mut mute = broker.peer_with(&login);
     mute.open(1);
     mute.publish_with(1, "", name, "", &Properties::default(), "y");
@@ -59,7 +68,11 @@ fn consumers_go_on_while_publishers_wait() {
     let broker = own!("vm_memory_high_watermark.absolute=64MiB");
     let mut consumer = broker.channel();
     let name = "drain";
-    consumer.ask(1, &queue::declare(name, "", table! {}), &queue::declare_ok(name, 0, 0));
+    consumer.ask(
+        1,
+        &queue::declare(name, "", table! {}),
+        &queue::declare_ok(name, 0, 0),
+    );
     let mut publisher = broker.channel();
     fill(&mut publisher, name);
     consumer.prefetch(1, 1);

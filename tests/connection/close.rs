@@ -44,7 +44,11 @@ fn exclusive_queues_go_with_a_lost_connection() {
 fn unacked_messages_return_when_a_connection_is_lost() {
     let name = crate::support::unique("lost");
     let mut owner = shared().channel();
-    owner.ask(1, &queue::declare(&name, "", table! {}), &queue::declare_ok(&name, 0, 0));
+    owner.ask(
+        1,
+        &queue::declare(&name, "", table! {}),
+        &queue::declare_ok(&name, 0, 0),
+    );
     owner.publish(1, "", &name, "a");
     let mut loser = shared().channel();
     loser.consume(1, &name, "t", "");
@@ -66,7 +70,10 @@ fn after_an_error_all_but_close_and_close_ok_is_ignored() {
     peer.send(1, &basic::get(&queue, ""));
     peer.send(5, &channel::open());
     let closed: Method = peer.connection_close();
-    assert_eq!(closed, connection::closed(540, "NOT_IMPLEMENTED - active=false", 20, 20));
+    assert_eq!(
+        closed,
+        connection::closed(540, "NOT_IMPLEMENTED - active=false", 20, 20)
+    );
     // Both sides close: ours is answered, too.
     peer.ask(0, &connection::close(), &connection::close_ok());
     peer.send_close_ok();

@@ -91,8 +91,11 @@ fn a_truncated_method() {
 
 #[test]
 fn a_method_with_a_tail() {
-    let methods =
-        [queue::declare("abc", "", table! {}), queue::purge("abc", ""), basic::qos(0, 1, false)];
+    let methods = [
+        queue::declare("abc", "", table! {}),
+        queue::purge("abc", ""),
+        basic::qos(0, 1, false),
+    ];
     for method in methods {
         let mut peer = shared().channel();
         let mut payload = method.encode();
@@ -123,9 +126,15 @@ fn a_truncated_publish_or_ack() {
 
 #[test]
 fn a_short_string_that_is_no_utf8() {
-    for method in [queue::declare("abc", "", table! {}), basic::publish("", "abc", "")] {
+    for method in [
+        queue::declare("abc", "", table! {}),
+        basic::publish("", "abc", ""),
+    ] {
         let mut payload = method.encode();
-        let at = payload.windows(3).position(|bytes| bytes == b"abc").unwrap();
+        let at = payload
+            .windows(3)
+            .position(|bytes| bytes == b"abc")
+            .unwrap();
         payload[at] = 0xff;
         let mut peer = shared().channel();
         peer.send_frame(METHOD, 1, &payload);
@@ -142,7 +151,10 @@ fn a_short_string_that_is_no_utf8() {
 fn an_unknown_field_type_in_a_table() {
     decided!("RabbitMQ hangs up without a frame");
     let mut payload = queue::declare("abc", "", table! { "key" => true }).encode();
-    let at = payload.windows(4).position(|bytes| bytes == b"keyt").unwrap();
+    let at = payload
+        .windows(4)
+        .position(|bytes| bytes == b"keyt")
+        .unwrap();
     payload[at + 3] = b'?';
     let mut peer = shared().channel();
     peer.send_frame(METHOD, 1, &payload);
@@ -154,7 +166,10 @@ fn an_unknown_field_type_in_a_table() {
 fn a_table_field_that_is_longer_than_its_table() {
     decided!("RabbitMQ hangs up without a frame");
     let mut payload = queue::declare("abc", "", table! { "key" => "value" }).encode();
-    let at = payload.windows(4).position(|bytes| bytes == b"keyS").unwrap();
+    let at = payload
+        .windows(4)
+        .position(|bytes| bytes == b"keyS")
+        .unwrap();
     payload[at + 7] = 200;
     let mut peer = shared().channel();
     peer.send_frame(METHOD, 1, &payload);
@@ -187,7 +202,10 @@ fn properties_that_cannot_be_decoded() {
         let mut peer = with_properties(block);
         let closed = peer.connection_close();
         assert_eq!(closed.number(0), 501, "{what}: {closed:?}");
-        assert!(closed.text(1).starts_with("FRAME_ERROR - "), "{what}: {closed:?}");
+        assert!(
+            closed.text(1).starts_with("FRAME_ERROR - "),
+            "{what}: {closed:?}"
+        );
         peer.send_close_ok();
     }
 }
@@ -229,7 +247,11 @@ fn a_truncated_content_header() {
 fn after_a_frame_error_nothing_is_read_any_more() {
     let mut peer = shared().channel();
     let mut bytes = frame(9, 1, &[0]);
-    bytes.extend(frame(METHOD, 0, &connection::update_secret("s", "r").encode()));
+    bytes.extend(frame(
+        METHOD,
+        0,
+        &connection::update_secret("s", "r").encode(),
+    ));
     peer.send_bytes(&bytes);
     let closed = peer.connection_close();
     assert_eq!(closed.number(0), 501);

@@ -6,7 +6,10 @@ use crate::support::raw::{HEARTBEAT, frame};
 use crate::support::{Login, shared};
 
 fn beating(heartbeat: u16) -> crate::support::Peer {
-    shared().peer_with(&Login { heartbeat, ..Login::default() })
+    shared().peer_with(&Login {
+        heartbeat,
+        ..Login::default()
+    })
 }
 
 #[test]
@@ -15,10 +18,16 @@ fn are_sent_while_nothing_else_is() {
     let begun = Instant::now();
     for _ in 0..2 {
         let got = peer.frame_within(Duration::from_secs(5)).expect("a frame");
-        assert_eq!((got.kind, got.channel, got.payload.len()), (HEARTBEAT, 0, 0));
+        assert_eq!(
+            (got.kind, got.channel, got.payload.len()),
+            (HEARTBEAT, 0, 0)
+        );
     }
     let took = begun.elapsed();
-    assert!(took > Duration::from_millis(800) && took < Duration::from_secs(5), "{took:?}");
+    assert!(
+        took > Duration::from_millis(800) && took < Duration::from_secs(5),
+        "{took:?}"
+    );
 }
 
 #[test]
@@ -27,7 +36,10 @@ fn a_silent_peer_is_dropped_without_a_word() {
     let begun = Instant::now();
     peer.expect_closed_within(Duration::from_secs(10));
     let took = begun.elapsed();
-    assert!(took > Duration::from_millis(1500) && took < Duration::from_secs(6), "{took:?}");
+    assert!(
+        took > Duration::from_millis(1500) && took < Duration::from_secs(6),
+        "{took:?}"
+    );
 }
 
 #[test]

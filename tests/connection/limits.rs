@@ -4,18 +4,25 @@ use crate::support::{Login, channel, connection, shared};
 
 #[test]
 fn channel_max_counts_channels_not_numbers() {
-    let login = Login { channel_max: 2, ..Login::default() };
+    let login = Login {
+        channel_max: 2,
+        ..Login::default()
+    };
     let mut peer = shared().peer_with(&login);
     peer.open(7);
     peer.open(2000);
     peer.send(1, &channel::open());
-    let text = "NOT_ALLOWED - number of channels opened (2) has reached the negotiated channel_max (2)";
+    let text =
+        "NOT_ALLOWED - number of channels opened (2) has reached the negotiated channel_max (2)";
     peer.expect_connection_close(530, text, 0, 0);
 }
 
 #[test]
 fn a_closed_channel_makes_room() {
-    let login = Login { channel_max: 1, ..Login::default() };
+    let login = Login {
+        channel_max: 1,
+        ..Login::default()
+    };
     let mut peer = shared().peer_with(&login);
     for number in 1..20 {
         peer.open(number);
@@ -73,11 +80,17 @@ fn channel_max_per_node_refuses_the_next_channel() {
     let mut two = broker.channel();
     two.send(2, &channel::open());
     let closed = two.connection_close();
-    assert_eq!((closed.number(0), closed.number(2), closed.number(3)), (530, 0, 0));
+    assert_eq!(
+        (closed.number(0), closed.number(2), closed.number(3)),
+        (530, 0, 0)
+    );
     let text = closed.text(1);
     let head = "NOT_ALLOWED - number of channels opened on node '";
     assert!(text.starts_with(head), "{text}");
-    assert!(text.ends_with("' has reached the maximum allowed limit of (2)"), "{text}");
+    assert!(
+        text.ends_with("' has reached the maximum allowed limit of (2)"),
+        "{text}"
+    );
     two.send_close_ok();
     one.open(2);
 }

@@ -35,7 +35,10 @@ fn everything_may_be_sent_at_once() {
     let mut peer = shared().connect();
     peer.send_bytes(crate::support::raw::PROTOCOL);
     let login = Login::default();
-    peer.send(0, &connection::start_ok(login.properties(), "PLAIN", &login.plain()));
+    peer.send(
+        0,
+        &connection::start_ok(login.properties(), "PLAIN", &login.plain()),
+    );
     peer.send(0, &connection::tune_ok(2047, 131_072, 0));
     peer.send(0, &connection::open("/"));
     peer.send(1, &crate::support::channel::open());

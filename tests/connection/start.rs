@@ -10,10 +10,17 @@ fn refused(mechanism: &str, response: &[u8], capability: bool) {
     let mut peer = shared().connect();
     peer.start();
     let login = Login {
-        capabilities: if capability { &["authentication_failure_close"] } else { &[] },
+        capabilities: if capability {
+            &["authentication_failure_close"]
+        } else {
+            &[]
+        },
         ..Login::default()
     };
-    peer.send(0, &connection::start_ok(login.properties(), mechanism, response));
+    peer.send(
+        0,
+        &connection::start_ok(login.properties(), mechanism, response),
+    );
     if capability {
         let text = format!("{REFUSED} {mechanism}. For details see the broker logfile.");
         peer.expect_connection_close(403, &text, 0, 0);
@@ -73,7 +80,14 @@ fn server_properties_have_what_clients_look_for() {
     ] {
         assert_eq!(capabilities.get(name), Some(&Value::Bool(true)), "{name}");
     }
-    for name in ["cluster_name", "copyright", "information", "platform", "product", "version"] {
+    for name in [
+        "cluster_name",
+        "copyright",
+        "information",
+        "platform",
+        "product",
+        "version",
+    ] {
         assert!(!properties.str(name).is_empty(), "{name}");
     }
 }
@@ -85,7 +99,10 @@ fn the_product_is_leveret_on_the_level_of_a_rabbitmq() {
     let properties = start.table(2);
     assert_eq!(properties.str("product"), "Leveret");
     let version = properties.str("version");
-    let numbers: Vec<u32> = version.split('.').map(|part| part.parse().expect(version)).collect();
+    let numbers: Vec<u32> = version
+        .split('.')
+        .map(|part| part.parse().expect(version))
+        .collect();
     assert!(numbers.len() == 3 && numbers[0] >= 4, "{version}");
     assert_eq!(properties.str("leveret_version"), env!("CARGO_PKG_VERSION"));
 }
@@ -150,12 +167,19 @@ fn an_unknown_mechanism_is_dropped() {
 
 #[test]
 fn a_default_user_of_another_name_replaces_guest() {
-    let broker = own!("default_user=alice", "default_pass=secret", "default_vhost=shop");
+    let broker = own!(
+        "default_user=alice",
+        "default_pass=secret",
+        "default_vhost=shop"
+    );
     broker.peer().close();
     let mut peer = broker.connect();
     peer.start();
     let login = Login::default();
-    peer.send(0, &connection::start_ok(login.properties(), "PLAIN", &login.plain()));
+    peer.send(
+        0,
+        &connection::start_ok(login.properties(), "PLAIN", &login.plain()),
+    );
     let text = format!("{REFUSED} PLAIN. For details see the broker logfile.");
     peer.expect_connection_close(403, &text, 0, 0);
 }

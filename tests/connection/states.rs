@@ -13,7 +13,11 @@ fn a_frame_on_a_channel_before_open_ok() {
         let method = crate::support::Method::decode(&frame.payload);
         let text = "UNEXPECTED_FRAME - type 1, all octets = <<0,20,0,10,0>>";
         assert_eq!(method, connection::closed(505, text, 0, 0));
-        peer.try_send_bytes(&crate::support::raw::frame(1, 0, &connection::close_ok().encode()));
+        peer.try_send_bytes(&crate::support::raw::frame(
+            1,
+            0,
+            &connection::close_ok().encode(),
+        ));
     }
 }
 
@@ -33,7 +37,9 @@ fn a_second_start_ok() {
 #[test]
 fn a_second_tune_ok() {
     let text = "CHANNEL_ERROR - unexpected method in connection state running";
-    shared().peer().fatal(0, &connection::tune_ok(1, 8192, 0), 504, text);
+    shared()
+        .peer()
+        .fatal(0, &connection::tune_ok(1, 8192, 0), 504, text);
 }
 
 #[test]
@@ -131,7 +137,8 @@ fn a_content_header_of_another_class() {
     let mut payload = header(0, &[0, 0]);
     payload[1] = 10;
     peer.send_frame(HEADER, 1, &payload);
-    let text = "UNEXPECTED_FRAME - expected content header for class 60, got one for class 10 instead";
+    let text =
+        "UNEXPECTED_FRAME - expected content header for class 60, got one for class 10 instead";
     peer.expect_connection_close(505, text, 60, 40);
 }
 

@@ -17,14 +17,20 @@ fn refused(channel_max: u16, frame_max: u32) {
 #[test]
 fn proposes_rabbitmqs_defaults() {
     let tune = shared().connect().authenticate(&Login::default());
-    assert_eq!((tune.number(0), tune.number(1), tune.number(2)), (2047, 131_072, 60));
+    assert_eq!(
+        (tune.number(0), tune.number(1), tune.number(2)),
+        (2047, 131_072, 60)
+    );
 }
 
 #[test]
 fn proposes_what_is_configured() {
     let broker = own!("channel_max=100", "frame_max=65536", "heartbeat=17");
     let tune = broker.connect().authenticate(&Login::default());
-    assert_eq!((tune.number(0), tune.number(1), tune.number(2)), (100, 65_536, 17));
+    assert_eq!(
+        (tune.number(0), tune.number(1), tune.number(2)),
+        (100, 65_536, 17)
+    );
 }
 
 #[test]
@@ -74,7 +80,10 @@ fn both_no_limits_are_taken_where_the_server_has_none() {
 
 #[test]
 fn bodies_are_split_at_the_negotiated_size() {
-    let login = Login { frame_max: 4096, ..Login::default() };
+    let login = Login {
+        frame_max: 4096,
+        ..Login::default()
+    };
     let mut peer = shared().peer_with(&login);
     peer.open(1);
     let queue = peer.queue(1);
@@ -88,7 +97,10 @@ fn bodies_are_split_at_the_negotiated_size() {
 
 #[test]
 fn the_largest_frame_works_and_eight_bytes_more_are_forgiven() {
-    let login = Login { frame_max: 4096, ..Login::default() };
+    let login = Login {
+        frame_max: 4096,
+        ..Login::default()
+    };
     let mut peer = shared().peer_with(&login);
     peer.open(1);
     let queue = peer.queue(1);
@@ -105,7 +117,10 @@ fn the_largest_frame_works_and_eight_bytes_more_are_forgiven() {
 
 #[test]
 fn one_byte_more_is_a_frame_error() {
-    let login = Login { frame_max: 4096, ..Login::default() };
+    let login = Login {
+        frame_max: 4096,
+        ..Login::default()
+    };
     let mut peer = shared().peer_with(&login);
     peer.open(1);
     // The seven bytes of the head are enough.
@@ -119,16 +134,26 @@ fn before_tune_frames_are_small() {
     let mut peer = shared().connect();
     peer.start();
     let mut properties = Login::default().properties();
-    properties.0.push(("long".to_owned(), "x".repeat(3000).into()));
-    peer.send(0, &connection::start_ok(properties, "PLAIN", b"\0guest\0guest"));
+    properties
+        .0
+        .push(("long".to_owned(), "x".repeat(3000).into()));
+    peer.send(
+        0,
+        &connection::start_ok(properties, "PLAIN", b"\0guest\0guest"),
+    );
     peer.expect_method(0, 10, 30);
 
     decided!("8192 before tune, as RabbitMQ 4.1; 4.0 has 4096");
     let mut peer = shared().connect();
     peer.start();
     let mut properties = Login::default().properties();
-    properties.0.push(("long".to_owned(), "x".repeat(7000).into()));
-    peer.send(0, &connection::start_ok(properties, "PLAIN", b"\0guest\0guest"));
+    properties
+        .0
+        .push(("long".to_owned(), "x".repeat(7000).into()));
+    peer.send(
+        0,
+        &connection::start_ok(properties, "PLAIN", b"\0guest\0guest"),
+    );
     peer.expect_method(0, 10, 30);
 }
 

@@ -36,7 +36,9 @@ pub struct Broker {
 }
 
 fn foreign_uri() -> Option<String> {
-    std::env::var("LEVERET_TEST_URI").ok().filter(|uri| !uri.is_empty())
+    std::env::var("LEVERET_TEST_URI")
+        .ok()
+        .filter(|uri| !uri.is_empty())
 }
 
 /// Are the tests held against somebody else's broker?
@@ -69,17 +71,29 @@ impl Broker {
         let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(super::unique(&format!("broker-{}", std::process::id())));
         let mut command = Command::new("sh");
-        command.args(["-c", SHELL, "sh", env!("CARGO_BIN_EXE_leveret"), "serve", "--data-dir"]);
+        command.args([
+            "-c",
+            SHELL,
+            "sh",
+            env!("CARGO_BIN_EXE_leveret"),
+            "serve",
+            "--data-dir",
+        ]);
         command.arg(directory.join("data"));
         command.args(["--set", "listeners.tcp.1=127.0.0.1:0"]);
         for setting in settings {
             command.args(["--set", setting]);
         }
-        command.env("DIR", &directory).env("FILES", files.to_string());
+        command
+            .env("DIR", &directory)
+            .env("FILES", files.to_string());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RABBITMQ_")) {
             command.env_remove(name);
         }
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().expect("sh starts");
         let stdin = child.stdin.take().expect("piped");
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -110,7 +124,11 @@ impl Broker {
         Self {
             shell: None,
             pid: 0,
-            address: host.to_socket_addrs().expect("resolves").next().expect("an address"),
+            address: host
+                .to_socket_addrs()
+                .expect("resolves")
+                .next()
+                .expect("an address"),
             user: user.to_owned(),
             password: password.to_owned(),
             vhost: "/".to_owned(),
@@ -121,7 +139,10 @@ impl Broker {
     /// For lapin.
     pub fn uri(&self) -> String {
         let vhost = self.vhost.replace('%', "%25").replace('/', "%2f");
-        format!("amqp://{}:{}@{}/{vhost}", self.user, self.password, self.address)
+        format!(
+            "amqp://{}:{}@{}/{vhost}",
+            self.user, self.password, self.address
+        )
     }
 
     /// How a well-behaved client logs in here.
@@ -167,14 +188,20 @@ impl Broker {
     pub fn find(&self, what: &str) -> String {
         let end = Instant::now() + PATIENCE;
         loop {
-            let found = self.log.lock().unwrap().iter().find_map(|line| {
-                line.find(what).map(|at| line[at + what.len()..].to_owned())
-            });
+            let found = self
+                .log
+                .lock()
+                .unwrap()
+                .iter()
+                .find_map(|line| line.find(what).map(|at| line[at + what.len()..].to_owned()));
             if let Some(rest) = found {
                 return rest;
             }
             let lines = self.log().join("\n");
-            assert!(Instant::now() < end, "no line with {what:?} in the log:\n{lines}");
+            assert!(
+                Instant::now() < end,
+                "no line with {what:?} in the log:\n{lines}"
+            );
             assert!(
                 !lines.contains("log ended"),
                 "the broker ended without a line with {what:?}:\n{lines}"
@@ -186,7 +213,9 @@ impl Broker {
     /// Sends a signal, by the name that kill(1) knows.
     pub fn signal(&self, name: &str) {
         assert!(self.pid > 1, "not our broker");
-        let done = Command::new("kill").args(["-s", name, &self.pid.to_string()]).status();
+        let done = Command::new("kill")
+            .args(["-s", name, &self.pid.to_string()])
+            .status();
         assert!(done.expect("kill runs").success());
     }
 
@@ -199,19 +228,33 @@ impl Broker {
             if let Some(status) = shell.try_wait().expect("our child") {
                 break status.code();
             }
-            assert!(asked.elapsed() < Duration::from_secs(10), "still running 10 s after SIGTERM");
+            assert!(
+                asked.elapsed() < Duration::from_secs(10),
+                "still running 10 s after SIGTERM"
+            );
             std::thread::sleep(Duration::from_millis(5));
         };
         drop(stdin);
         assert_eq!(code, Some(0), "exit code; log:\n{}", self.log().join("\n"));
-        assert!(asked.elapsed() < Duration::from_secs(5), "took {:?}", asked.elapsed());
+        assert!(
+            asked.elapsed() < Duration::from_secs(5),
+            "took {:?}",
+            asked.elapsed()
+        );
     }
 
     /// Resident memory in KiB.
     pub fn rss_kib(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid)).unwrap();
-        let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-        line.split_whitespace().nth(1).expect("a number").parse().unwrap()
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("VmRSS");
+        line.split_whitespace()
+            .nth(1)
+            .expect("a number")
+            .parse()
+            .unwrap()
     }
 }
 

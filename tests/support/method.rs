@@ -53,7 +53,11 @@ fn signature(class: u16, method: u16) -> &'static str {
 
 impl Method {
     pub fn new(class: u16, method: u16, fields: Vec<Field>) -> Self {
-        Self { class, method, fields }
+        Self {
+            class,
+            method,
+            fields,
+        }
     }
 
     pub fn is(&self, class: u16, method: u16) -> bool {
@@ -98,8 +102,15 @@ impl Method {
             _ => Field::Table(Table::read(&mut reader)),
         });
         let fields = fields.collect();
-        assert!(reader.0.is_empty(), "bytes behind method {class}/{method}: {payload:?}");
-        Self { class, method, fields }
+        assert!(
+            reader.0.is_empty(),
+            "bytes behind method {class}/{method}: {payload:?}"
+        );
+        Self {
+            class,
+            method,
+            fields,
+        }
     }
 
     /// A number or the bits.
@@ -145,12 +156,20 @@ fn short(text: &str) -> Field {
 pub mod connection {
     use super::*;
     pub fn start_ok(properties: Table, mechanism: &str, response: &[u8]) -> Method {
-        let fields =
-            vec![Field::Table(properties), short(mechanism), Long(response.to_vec()), short("en_US")];
+        let fields = vec![
+            Field::Table(properties),
+            short(mechanism),
+            Long(response.to_vec()),
+            short("en_US"),
+        ];
         Method::new(10, 11, fields)
     }
     pub fn tune_ok(channel_max: u16, frame_max: u32, heartbeat: u16) -> Method {
-        Method::new(10, 31, vec![U16(channel_max), U32(frame_max), U16(heartbeat)])
+        Method::new(
+            10,
+            31,
+            vec![U16(channel_max), U32(frame_max), U16(heartbeat)],
+        )
     }
     pub fn open(vhost: &str) -> Method {
         Method::new(10, 40, vec![short(vhost), short(""), Bits(0)])
@@ -162,7 +181,11 @@ pub mod connection {
         Method::new(10, 50, vec![U16(200), short("bye"), U16(0), U16(0)])
     }
     pub fn closed(code: u16, text: &str, class: u16, method: u16) -> Method {
-        Method::new(10, 50, vec![U16(code), short(text), U16(class), U16(method)])
+        Method::new(
+            10,
+            50,
+            vec![U16(code), short(text), U16(class), U16(method)],
+        )
     }
     pub fn close_ok() -> Method {
         Method::new(10, 51, vec![])
@@ -199,7 +222,11 @@ pub mod channel {
         Method::new(20, 40, vec![U16(200), short("bye"), U16(0), U16(0)])
     }
     pub fn closed(code: u16, text: &str, class: u16, method: u16) -> Method {
-        Method::new(20, 40, vec![U16(code), short(text), U16(class), U16(method)])
+        Method::new(
+            20,
+            40,
+            vec![U16(code), short(text), U16(class), U16(method)],
+        )
     }
     pub fn close_ok() -> Method {
         Method::new(20, 41, vec![])
@@ -221,8 +248,13 @@ pub mod exchange {
     /// Flags: passive durable auto-delete internal nowait.
     pub fn declare(name: &str, kind: &str, wanted: &str, arguments: Table) -> Method {
         let names = ["passive", "durable", "auto-delete", "internal", "nowait"];
-        let fields =
-            vec![U16(0), short(name), short(kind), flags(&names, wanted), Field::Table(arguments)];
+        let fields = vec![
+            U16(0),
+            short(name),
+            short(kind),
+            flags(&names, wanted),
+            Field::Table(arguments),
+        ];
         Method::new(40, 10, fields)
     }
     pub fn declare_ok() -> Method {
@@ -230,7 +262,11 @@ pub mod exchange {
     }
     /// Flags: if-unused nowait.
     pub fn delete(name: &str, wanted: &str) -> Method {
-        Method::new(40, 20, vec![U16(0), short(name), flags(&["if-unused", "nowait"], wanted)])
+        Method::new(
+            40,
+            20,
+            vec![U16(0), short(name), flags(&["if-unused", "nowait"], wanted)],
+        )
     }
     pub fn delete_ok() -> Method {
         Method::new(40, 21, vec![])
@@ -249,7 +285,14 @@ pub mod exchange {
     }
     fn ends(destination: &str, source: &str, key: &str, arguments: Table) -> Vec<Field> {
         let arguments = Field::Table(arguments);
-        vec![U16(0), short(destination), short(source), short(key), Bits(0), arguments]
+        vec![
+            U16(0),
+            short(destination),
+            short(source),
+            short(key),
+            Bits(0),
+            arguments,
+        ]
     }
     /// The same without an answer.
     pub fn nowait(mut method: Method) -> Method {
@@ -263,14 +306,34 @@ pub mod queue {
     /// Flags: passive durable exclusive auto-delete nowait.
     pub fn declare(name: &str, wanted: &str, arguments: Table) -> Method {
         let names = ["passive", "durable", "exclusive", "auto-delete", "nowait"];
-        Method::new(50, 10, vec![U16(0), short(name), flags(&names, wanted), Field::Table(arguments)])
+        Method::new(
+            50,
+            10,
+            vec![
+                U16(0),
+                short(name),
+                flags(&names, wanted),
+                Field::Table(arguments),
+            ],
+        )
     }
     pub fn declare_ok(name: &str, messages: u32, consumers: u32) -> Method {
         Method::new(50, 11, vec![short(name), U32(messages), U32(consumers)])
     }
     pub fn bind(name: &str, exchange: &str, key: &str, arguments: Table) -> Method {
         let arguments = Field::Table(arguments);
-        Method::new(50, 20, vec![U16(0), short(name), short(exchange), short(key), Bits(0), arguments])
+        Method::new(
+            50,
+            20,
+            vec![
+                U16(0),
+                short(name),
+                short(exchange),
+                short(key),
+                Bits(0),
+                arguments,
+            ],
+        )
     }
     pub fn bind_ok() -> Method {
         Method::new(50, 21, vec![])
@@ -282,14 +345,22 @@ pub mod queue {
     }
     pub fn unbind(name: &str, exchange: &str, key: &str, arguments: Table) -> Method {
         let arguments = Field::Table(arguments);
-        Method::new(50, 50, vec![U16(0), short(name), short(exchange), short(key), arguments])
+        Method::new(
+            50,
+            50,
+            vec![U16(0), short(name), short(exchange), short(key), arguments],
+        )
     }
     pub fn unbind_ok() -> Method {
         Method::new(50, 51, vec![])
     }
     /// Flags: nowait.
     pub fn purge(name: &str, wanted: &str) -> Method {
-        Method::new(50, 30, vec![U16(0), short(name), flags(&["nowait"], wanted)])
+        Method::new(
+            50,
+            30,
+            vec![U16(0), short(name), flags(&["nowait"], wanted)],
+        )
     }
     pub fn purge_ok(messages: u32) -> Method {
         Method::new(50, 31, vec![U32(messages)])
@@ -315,8 +386,13 @@ pub mod basic {
     /// Flags: no-local no-ack exclusive nowait.
     pub fn consume(queue: &str, tag: &str, wanted: &str, arguments: Table) -> Method {
         let names = ["no-local", "no-ack", "exclusive", "nowait"];
-        let fields =
-            vec![U16(0), short(queue), short(tag), flags(&names, wanted), Field::Table(arguments)];
+        let fields = vec![
+            U16(0),
+            short(queue),
+            short(tag),
+            flags(&names, wanted),
+            Field::Table(arguments),
+        ];
         Method::new(60, 20, fields)
     }
     pub fn consume_ok(tag: &str) -> Method {
@@ -336,7 +412,11 @@ pub mod basic {
     }
     /// Flags: no-ack.
     pub fn get(queue: &str, wanted: &str) -> Method {
-        Method::new(60, 70, vec![U16(0), short(queue), flags(&["no-ack"], wanted)])
+        Method::new(
+            60,
+            70,
+            vec![U16(0), short(queue), flags(&["no-ack"], wanted)],
+        )
     }
     pub fn get_empty() -> Method {
         Method::new(60, 72, vec![short("")])
@@ -351,7 +431,11 @@ pub mod basic {
     }
     /// Flags: multiple requeue.
     pub fn nack(tag: u64, wanted: &str) -> Method {
-        Method::new(60, 120, vec![U64(tag), flags(&["multiple", "requeue"], wanted)])
+        Method::new(
+            60,
+            120,
+            vec![U64(tag), flags(&["multiple", "requeue"], wanted)],
+        )
     }
     pub fn recover_async(requeue: bool) -> Method {
         Method::new(60, 100, vec![Bits(u8::from(requeue))])

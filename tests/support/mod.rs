@@ -48,9 +48,7 @@ pub mod raw;
 pub mod table;
 
 pub use broker::{Broker, foreign, shared};
-pub use method::{
-    Method, access, basic, channel, confirm, connection, exchange, queue, tx,
-};
+pub use method::{Method, access, basic, channel, confirm, connection, exchange, queue, tx};
 pub use properties::Properties;
 pub use raw::{Delivery, Login, Peer, Returned};
 pub use table::{Table, Value};

@@ -23,19 +23,31 @@ pub struct Properties {
 
 impl Properties {
     pub fn headers(headers: Table) -> Self {
-        Self { headers: Some(headers), ..Self::default() }
+        Self {
+            headers: Some(headers),
+            ..Self::default()
+        }
     }
 
     pub fn expiration(text: &str) -> Self {
-        Self { expiration: Some(text.to_owned()), ..Self::default() }
+        Self {
+            expiration: Some(text.to_owned()),
+            ..Self::default()
+        }
     }
 
     pub fn persistent() -> Self {
-        Self { delivery_mode: Some(2), ..Self::default() }
+        Self {
+            delivery_mode: Some(2),
+            ..Self::default()
+        }
     }
 
     pub fn reply_to(text: &str) -> Self {
-        Self { reply_to: Some(text.to_owned()), ..Self::default() }
+        Self {
+            reply_to: Some(text.to_owned()),
+            ..Self::default()
+        }
     }
 
     /// Flags and list.

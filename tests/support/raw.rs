@@ -6,10 +6,10 @@ use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use super::PATIENCE;
 use super::method::{self, Method, basic, channel, connection, queue};
 use super::properties::Properties;
 use super::table::{Table, Value};
-use super::PATIENCE;
 
 /// Reads big-endian fields from a slice; panics at its end.
 pub struct Reader<'a>(pub &'a [u8]);
@@ -94,7 +94,9 @@ impl Default for Login {
 impl Login {
     pub fn properties(&self) -> Table {
         let names = self.capabilities.iter();
-        let capabilities = names.map(|name| ((*name).to_owned(), Value::Bool(true))).collect();
+        let capabilities = names
+            .map(|name| ((*name).to_owned(), Value::Bool(true)))
+            .collect();
         table! { "product" => "raw peer", "capabilities" => Table(capabilities) }
     }
 
@@ -165,7 +167,9 @@ pub struct Peer {
 impl Peer {
     pub fn new(stream: TcpStream) -> Self {
         stream.set_nodelay(true).expect("a TCP socket");
-        stream.set_write_timeout(Some(PATIENCE)).expect("a TCP socket");
+        stream
+            .set_write_timeout(Some(PATIENCE))
+            .expect("a TCP socket");
         Self {
             stream,
             buffer: Vec::new(),
@@ -213,8 +217,13 @@ impl Peer {
     ) {
         let properties = properties.encode();
         let method = basic::publish(exchange, key, flags);
-        let bytes =
-            content(channel, &method, &properties, body.as_ref(), self.frame_max as usize - 8);
+        let bytes = content(
+            channel,
+            &method,
+            &properties,
+            body.as_ref(),
+            self.frame_max as usize - 8,
+        );
         self.send_bytes(&bytes);
     }
 
@@ -226,14 +235,21 @@ impl Peer {
             return None;
         }
         if bytes.starts_with(b"AMQP") {
-            panic!("a protocol header instead of a frame: {:?}", &bytes[..bytes.len().min(8)]);
+            panic!(
+                "a protocol header instead of a frame: {:?}",
+                &bytes[..bytes.len().min(8)]
+            );
         }
         let size = u32::from_be_bytes(bytes[3..7].try_into().expect("4 bytes")) as usize;
         if bytes.len() < size + 8 {
             return None;
         }
         assert_eq!(bytes[size + 7], 0xCE, "frame end");
-        assert!(size + 8 <= self.frame_max as usize, "a frame of {} bytes", size + 8);
+        assert!(
+            size + 8 <= self.frame_max as usize,
+            "a frame of {} bytes",
+            size + 8
+        );
         let frame = Frame {
             kind: bytes[0],
             channel: u16::from_be_bytes([bytes[1], bytes[2]]),
@@ -249,7 +265,9 @@ impl Peer {
 
     /// Reads some bytes. False at the end of the stream.
     fn fill(&mut self, end: Instant) -> std::io::Result<bool> {
-        let left = end.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let left = end
+            .saturating_duration_since(Instant::now())
+            .max(Duration::from_millis(1));
         self.stream.set_read_timeout(Some(left))?;
         let mut chunk = vec![0; 256 * 1024];
         match self.stream.read(&mut chunk) {
@@ -260,7 +278,10 @@ impl Peer {
             }
             Err(error) if error.kind() == ErrorKind::Interrupted => Ok(true),
             Err(error)
-                if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) =>
+                if matches!(
+                    error.kind(),
+                    ErrorKind::ConnectionReset | ErrorKind::BrokenPipe
+                ) =>
             {
                 Ok(false)
             }
@@ -304,7 +325,10 @@ impl Peer {
             }
             if frame.channel == 0 && frame.kind == METHOD {
                 let method = Method::decode(&frame.payload);
-                assert!(!method.is(10, 50), "the broker closed the connection: {method:?}");
+                assert!(
+                    !method.is(10, 50),
+                    "the broker closed the connection: {method:?}"
+                );
             }
             kept.push_back(frame);
         };
@@ -355,12 +379,20 @@ impl Peer {
         let shift = usize::from(deliver);
         let (properties, body) = self.content(channel);
         Delivery {
-            consumer: if deliver { method.text(0) } else { String::new() },
+            consumer: if deliver {
+                method.text(0)
+            } else {
+                String::new()
+            },
             tag: method.number(shift),
             redelivered: method.number(shift + 1) != 0,
             exchange: method.text(shift + 2),
             routing_key: method.text(shift + 3),
-            left: if deliver { 0 } else { u32::try_from(method.number(4)).expect("u32") },
+            left: if deliver {
+                0
+            } else {
+                u32::try_from(method.number(4)).expect("u32")
+            },
             properties,
             body,
         }
@@ -374,7 +406,9 @@ impl Peer {
 
     /// The bodies of the next deliveries.
     pub fn texts(&mut self, channel: u16, count: usize) -> Vec<String> {
-        (0..count).map(|_| self.delivery(channel).text().to_owned()).collect()
+        (0..count)
+            .map(|_| self.delivery(channel).text().to_owned())
+            .collect()
     }
 
     /// The next thing on the channel is a basic.return.
@@ -524,7 +558,10 @@ impl Peer {
 
     pub fn expect_closed_within(&mut self, patience: Duration) {
         while let Some(frame) = self.frame_within(patience) {
-            assert_eq!(frame.kind, HEARTBEAT, "the end of the stream, not {frame:?}");
+            assert_eq!(
+                frame.kind, HEARTBEAT,
+                "the end of the stream, not {frame:?}"
+            );
         }
     }
 
@@ -557,11 +594,16 @@ impl Peer {
     /// answers before it has enqueued what was published just before, so there we wait.)
     pub fn has(&mut self, channel: u16, name: &str, ready: u32, consumers: u32) {
         if super::foreign() {
-            super::eventually(&format!("{ready} ready, {consumers} consumers in {name}"), || {
-                self.counts(channel, name) == (ready, consumers)
-            });
+            super::eventually(
+                &format!("{ready} ready, {consumers} consumers in {name}"),
+                || self.counts(channel, name) == (ready, consumers),
+            );
         } else {
-            assert_eq!(self.counts(channel, name), (ready, consumers), "ready, consumers");
+            assert_eq!(
+                self.counts(channel, name),
+                (ready, consumers),
+                "ready, consumers"
+            );
         }
     }
 
@@ -609,7 +651,11 @@ impl Peer {
     }
 
     pub fn confirm(&mut self, channel: u16) {
-        self.ask(channel, &method::confirm::select(), &method::confirm::select_ok());
+        self.ask(
+            channel,
+            &method::confirm::select(),
+            &method::confirm::select_ok(),
+        );
     }
 
     /// Waits until everything up to `tag` is confirmed, with acks only.
@@ -684,7 +730,11 @@ pub fn content(
     part: usize,
 ) -> Vec<u8> {
     let mut out = frame(METHOD, channel, &method.encode());
-    out.extend(frame(HEADER, channel, &header(body.len() as u64, properties)));
+    out.extend(frame(
+        HEADER,
+        channel,
+        &header(body.len() as u64, properties),
+    ));
     for chunk in body.chunks(part) {
         out.extend(frame(BODY, channel, chunk));
     }

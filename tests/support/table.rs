@@ -32,7 +32,10 @@ pub enum Value {
 
 impl Table {
     pub fn get(&self, key: &str) -> Option<&Value> {
-        self.0.iter().find(|(name, _)| name == key).map(|(_, value)| value)
+        self.0
+            .iter()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
     }
 
     pub fn keys(&self) -> Vec<&str> {
@@ -64,7 +67,9 @@ impl Table {
 
     /// An array of tables.
     pub fn tables(&self, key: &str) -> Vec<&Table> {
-        let Some(Value::Array(items)) = self.get(key) else { panic!("no {key} in {self:?}") };
+        let Some(Value::Array(items)) = self.get(key) else {
+            panic!("no {key} in {self:?}")
+        };
         let tables = items.iter().map(|item| match item {
             Value::Table(table) => table,
             other => panic!("{other:?} in {key}"),

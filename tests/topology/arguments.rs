@@ -16,16 +16,28 @@ fn wrong_values() {
         ("x-expires", 315_360_000_001i64.into(), too_long),
         ("x-expires", "1".into(), no_integer),
         ("x-max-length", (-1i32).into(), "{value_negative,-1}"),
-        ("x-max-length", true.into(), "\"expected integer, got bool\""),
+        (
+            "x-max-length",
+            true.into(),
+            "\"expected integer, got bool\"",
+        ),
         ("x-max-length-bytes", (-1i64).into(), "{value_negative,-1}"),
         ("x-max-length-bytes", "5".into(), no_integer),
         ("x-overflow", "nonsense".into(), "invalid_overflow"),
         ("x-overflow", 1i32.into(), "{unacceptable_type,signedint}"),
-        ("x-queue-type", "foo".into(), "\"unsupported queue type 'foo'\""),
+        (
+            "x-queue-type",
+            "foo".into(),
+            "\"unsupported queue type 'foo'\"",
+        ),
         ("x-queue-type", 1i32.into(), "{unacceptable_type,signedint}"),
         ("x-max-priority", 256i32.into(), "{max_value_exceeded,256}"),
         ("x-max-priority", (-1i32).into(), "{value_negative,-1}"),
-        ("x-single-active-consumer", "true".into(), "{unacceptable_type,longstr}"),
+        (
+            "x-single-active-consumer",
+            "true".into(),
+            "{unacceptable_type,longstr}",
+        ),
     ];
     for (key, value, reason) in cases {
         let name = unique("q");
@@ -61,7 +73,8 @@ fn refused(arguments: Table, text: &str) {
 
 #[test]
 fn a_dead_letter_exchange_is_a_name() {
-    let text = "PRECONDITION_FAILED - invalid type 'signedint' for arg 'x-dead-letter-exchange' in <R>";
+    let text =
+        "PRECONDITION_FAILED - invalid type 'signedint' for arg 'x-dead-letter-exchange' in <R>";
     refused(table! { "x-dead-letter-exchange" => 1i32 }, text);
 }
 
@@ -69,7 +82,10 @@ fn a_dead_letter_exchange_is_a_name() {
 fn a_dead_letter_key_needs_its_exchange() {
     let head = "PRECONDITION_FAILED - invalid arg 'x-dead-letter-routing-key' for <R>:";
     let key = "x-dead-letter-routing-key";
-    refused(table! { key => "k" }, &format!("{head} routing_key_but_no_dlx_defined"));
+    refused(
+        table! { key => "k" },
+        &format!("{head} routing_key_but_no_dlx_defined"),
+    );
     let both = table! { "x-dead-letter-exchange" => "", key => 1i32 };
     refused(both, &format!("{head} {{unacceptable_type,signedint}}"));
 }
@@ -120,5 +136,8 @@ fn queue_mode_is_compared() {
 #[test]
 fn legacy_arguments_are_accepted_without_effect() {
     let mut peer = shared().channel();
-    peer.queue_with(1, table! { "x-ha-policy" => "all", "x-queue-master-locator" => "min-masters" });
+    peer.queue_with(
+        1,
+        table! { "x-ha-policy" => "all", "x-queue-master-locator" => "min-masters" },
+    );
 }

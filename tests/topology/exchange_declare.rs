@@ -25,7 +25,13 @@ fn the_predeclared_exchanges_are_there() {
 fn every_kind_can_be_declared_again_and_passively() {
     let mut peer = shared().channel();
     for kind in ["direct", "fanout", "topic", "headers"] {
-        for flags in ["", "durable", "auto-delete", "internal", "durable auto-delete internal"] {
+        for flags in [
+            "",
+            "durable",
+            "auto-delete",
+            "internal",
+            "durable auto-delete internal",
+        ] {
             let name = unique("x");
             for _ in 0..2 {
                 let declare = exchange::declare(&name, kind, flags, table! {});
@@ -57,7 +63,12 @@ fn an_unknown_type() {
     let text = "PRECONDITION_FAILED - unknown exchange type 'nonsense'";
     peer.refused(1, &declare, 406, text);
     let declare = exchange::declare(&unique("x"), "", "", table! {});
-    peer.refused(1, &declare, 406, "PRECONDITION_FAILED - invalid exchange type ''");
+    peer.refused(
+        1,
+        &declare,
+        406,
+        "PRECONDITION_FAILED - invalid exchange type ''",
+    );
 }
 
 #[test]
@@ -91,7 +102,12 @@ fn the_default_exchange_is_out_of_bounds() {
 fn passive_of_a_missing_exchange() {
     let mut peer = shared().channel();
     let passive = exchange::declare("missing", "direct", "passive", table! {});
-    peer.refused(1, &passive, 404, "NOT_FOUND - no exchange 'missing' in vhost '/'");
+    peer.refused(
+        1,
+        &passive,
+        404,
+        "NOT_FOUND - no exchange 'missing' in vhost '/'",
+    );
 }
 
 #[test]
@@ -126,7 +142,12 @@ fn of_the_arguments_only_the_alternate_exchange_is_compared() {
     let resource = format!("exchange '{name}' in vhost '/'");
     let head = "PRECONDITION_FAILED - inequivalent arg 'alternate-exchange' for";
     let text = format!("{head} {resource}: received 'two' but current is 'one'");
-    peer.refused(1, &declare(table! { "alternate-exchange" => "two" }), 406, &text);
+    peer.refused(
+        1,
+        &declare(table! { "alternate-exchange" => "two" }),
+        406,
+        &text,
+    );
     let text = format!(
         "{head} {resource}: received none but current is the value 'one' of type 'longstr'"
     );
@@ -158,7 +179,11 @@ fn line_ends_are_stripped_from_names() {
     let name = unique("x");
     let (head, tail) = name.split_at(3);
     let broken = format!("{head}\r\n{tail}");
-    peer.ask(1, &exchange::declare(&broken, "direct", "", table! {}), &exchange::declare_ok());
+    peer.ask(
+        1,
+        &exchange::declare(&broken, "direct", "", table! {}),
+        &exchange::declare_ok(),
+    );
     let passive = exchange::declare(&name, "", "passive", table! {});
     peer.ask(1, &passive, &exchange::declare_ok());
     peer.ask(1, &exchange::delete(&broken, ""), &exchange::delete_ok());

@@ -10,7 +10,11 @@ fn are_locked_for_other_connections() {
     let text = format!(
         "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '{name}' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration."
     );
-    let text = if text.len() > 255 { format!("{}...", &text[..252]) } else { text };
+    let text = if text.len() > 255 {
+        format!("{}...", &text[..252])
+    } else {
+        text
+    };
     for method in [
         queue::declare(&name, "exclusive", table! {}),
         queue::declare(&name, "passive", table! {}),

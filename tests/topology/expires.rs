@@ -22,7 +22,11 @@ fn an_unused_queue_goes() {
     let begun = Instant::now();
     assert!(exists(&mut peer, &name));
     crate::support::eventually("it goes", || !exists(&mut peer, &name));
-    assert!(begun.elapsed() > Duration::from_millis(250), "{:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() > Duration::from_millis(250),
+        "{:?}",
+        begun.elapsed()
+    );
 }
 
 #[test]

@@ -3,7 +3,9 @@
 
 use std::sync::OnceLock;
 
-use crate::support::{Broker, Login, Method, Peer, Properties, basic, exchange, foreign, queue, shared, unique};
+use crate::support::{
+    Broker, Login, Method, Peer, Properties, basic, exchange, foreign, queue, shared, unique,
+};
 
 pub const CONFIGURE: &str = "^(c|amq\\.gen-)";
 pub const WRITE: &str = "w|amq\\.(direct|gen-)|amq\\.default";
@@ -11,7 +13,11 @@ pub const READ: &str = "r[0-9-]|amq\\.(fanout|gen-)";
 
 fn peer() -> Peer {
     static LIMITED: OnceLock<Broker> = OnceLock::new();
-    let login = Login { user: "limited".to_owned(), password: "limited".to_owned(), ..Login::default() };
+    let login = Login {
+        user: "limited".to_owned(),
+        password: "limited".to_owned(),
+        ..Login::default()
+    };
     let broker = if foreign() {
         shared()
     } else {
@@ -50,11 +56,26 @@ fn declare_and_delete_want_configure() {
     let mut peer = peer();
     let name = own(&mut peer, "c");
     peer.ask(1, &queue::delete(&name, ""), &queue::delete_ok(0));
-    refused(&mut peer, &queue::declare("x1", "", table! {}), "configure", "queue 'x1'");
-    refused(&mut peer, &queue::delete("x1", ""), "configure", "queue 'x1'");
+    refused(
+        &mut peer,
+        &queue::declare("x1", "", table! {}),
+        "configure",
+        "queue 'x1'",
+    );
+    refused(
+        &mut peer,
+        &queue::delete("x1", ""),
+        "configure",
+        "queue 'x1'",
+    );
     let declare = exchange::declare("x1", "direct", "", table! {});
     refused(&mut peer, &declare, "configure", "exchange 'x1'");
-    refused(&mut peer, &exchange::delete("x1", ""), "configure", "exchange 'x1'");
+    refused(
+        &mut peer,
+        &exchange::delete("x1", ""),
+        "configure",
+        "exchange 'x1'",
+    );
 }
 
 #[test]
@@ -77,13 +98,37 @@ fn server_names_are_checked_like_others() {
 fn bind_wants_write_on_the_queue_and_read_on_the_exchange() {
     let mut peer = peer();
     let (plain, write) = (own(&mut peer, "c"), own(&mut peer, "cw"));
-    peer.ask(1, &queue::bind(&write, "amq.fanout", "", table! {}), &queue::bind_ok());
-    peer.ask(1, &queue::unbind(&write, "amq.fanout", "", table! {}), &queue::unbind_ok());
+    peer.ask(
+        1,
+        &queue::bind(&write, "amq.fanout", "", table! {}),
+        &queue::bind_ok(),
+    );
+    peer.ask(
+        1,
+        &queue::unbind(&write, "amq.fanout", "", table! {}),
+        &queue::unbind_ok(),
+    );
     for (method, verb, resource) in [
-        (queue::bind(&plain, "amq.fanout", "", table! {}), "write", format!("queue '{plain}'")),
-        (queue::bind(&write, "amq.topic", "", table! {}), "read", "exchange 'amq.topic'".into()),
-        (queue::unbind(&plain, "amq.fanout", "", table! {}), "write", format!("queue '{plain}'")),
-        (queue::unbind(&write, "amq.topic", "", table! {}), "read", "exchange 'amq.topic'".into()),
+        (
+            queue::bind(&plain, "amq.fanout", "", table! {}),
+            "write",
+            format!("queue '{plain}'"),
+        ),
+        (
+            queue::bind(&write, "amq.topic", "", table! {}),
+            "read",
+            "exchange 'amq.topic'".into(),
+        ),
+        (
+            queue::unbind(&plain, "amq.fanout", "", table! {}),
+            "write",
+            format!("queue '{plain}'"),
+        ),
+        (
+            queue::unbind(&write, "amq.topic", "", table! {}),
+            "read",
+            "exchange 'amq.topic'".into(),
+        ),
     ] {
         refused(&mut peer, &method, verb, &resource);
     }
@@ -96,8 +141,18 @@ fn exchange_bind_wants_write_on_the_destination_and_read_on_the_source() {
     peer.ask(1, &bind("amq.direct", "amq.fanout"), &exchange::bind_ok());
     let unbind = exchange::unbind("amq.direct", "amq.fanout", "", table! {});
     peer.ask(1, &unbind, &exchange::unbind_ok());
-    refused(&mut peer, &bind("amq.topic", "amq.fanout"), "write", "exchange 'amq.topic'");
-    refused(&mut peer, &bind("amq.direct", "amq.topic"), "read", "exchange 'amq.topic'");
+    refused(
+        &mut peer,
+        &bind("amq.topic", "amq.fanout"),
+        "write",
+        "exchange 'amq.topic'",
+    );
+    refused(
+        &mut peer,
+        &bind("amq.direct", "amq.topic"),
+        "read",
+        "exchange 'amq.topic'",
+    );
 }
 
 #[test]
@@ -143,13 +198,28 @@ fn the_default_exchange_is_called_amq_default() {
 fn an_alternate_exchange_wants_read_and_write() {
     let mut peer = peer();
     let declare = |name: &str, alternate: &str| {
-        exchange::declare(name, "direct", "auto-delete", table! { "alternate-exchange" => alternate })
+        exchange::declare(
+            name,
+            "direct",
+            "auto-delete",
+            table! { "alternate-exchange" => alternate },
+        )
     };
     let (plain, read) = (unique("c"), unique("cr"));
     peer.ask(1, &declare(&read, "amq.direct"), &exchange::declare_ok());
-    refused(&mut peer, &declare(&plain, "amq.direct"), "read", &format!("exchange '{plain}'"));
+    refused(
+        &mut peer,
+        &declare(&plain, "amq.direct"),
+        "read",
+        &format!("exchange '{plain}'"),
+    );
     let other = unique("cr");
-    refused(&mut peer, &declare(&other, "amq.topic"), "write", "exchange 'amq.topic'");
+    refused(
+        &mut peer,
+        &declare(&other, "amq.topic"),
+        "write",
+        "exchange 'amq.topic'",
+    );
     peer.ask(1, &exchange::delete(&read, ""), &exchange::delete_ok());
 }
 
@@ -157,13 +227,31 @@ fn an_alternate_exchange_wants_read_and_write() {
 fn a_dead_letter_exchange_wants_read_and_write() {
     let mut peer = peer();
     let declare = |name: &str, dlx: &str| {
-        queue::declare(name, "exclusive", table! { "x-dead-letter-exchange" => dlx })
+        queue::declare(
+            name,
+            "exclusive",
+            table! { "x-dead-letter-exchange" => dlx },
+        )
     };
     let (plain, read) = (unique("c"), unique("cr"));
-    peer.ask(1, &declare(&read, "amq.direct"), &queue::declare_ok(&read, 0, 0));
-    refused(&mut peer, &declare(&plain, "amq.direct"), "read", &format!("queue '{plain}'"));
+    peer.ask(
+        1,
+        &declare(&read, "amq.direct"),
+        &queue::declare_ok(&read, 0, 0),
+    );
+    refused(
+        &mut peer,
+        &declare(&plain, "amq.direct"),
+        "read",
+        &format!("queue '{plain}'"),
+    );
     let other = unique("cr");
-    refused(&mut peer, &declare(&other, "amq.topic"), "write", "exchange 'amq.topic'");
+    refused(
+        &mut peer,
+        &declare(&other, "amq.topic"),
+        "write",
+        "exchange 'amq.topic'",
+    );
 }
 
 #[test]
@@ -174,6 +262,7 @@ fn empty_patterns_allow_nothing() {
         "default_permissions.read="
     );
     let mut peer = broker.channel();
-    let text = "ACCESS_REFUSED - configure access to queue 'q' in vhost '/' refused for user 'guest'";
+    let text =
+        "ACCESS_REFUSED - configure access to queue 'q' in vhost '/' refused for user 'guest'";
     peer.refused(1, &queue::declare("q", "", table! {}), 403, text);
 }

@@ -20,8 +20,7 @@ fn the_server_makes_up_names() {
         assert!(random.chars().all(base64url), "{name}");
         // The prefix stays reserved, also for what the server named.
         let again = queue::declare(&name, "exclusive", table! {});
-        let text =
-            format!("ACCESS_REFUSED - queue name '{name}' contains reserved prefix 'amq.*'");
+        let text = format!("ACCESS_REFUSED - queue name '{name}' contains reserved prefix 'amq.*'");
         peer.refused(1, &again, 403, &text);
         peer.has(1, &name, 0, 0);
     }
@@ -30,7 +29,13 @@ fn the_server_makes_up_names() {
 #[test]
 fn every_combination_of_flags() {
     let mut peer = shared().channel();
-    for flags in ["", "durable", "exclusive", "auto-delete", "durable exclusive auto-delete"] {
+    for flags in [
+        "",
+        "durable",
+        "exclusive",
+        "auto-delete",
+        "durable exclusive auto-delete",
+    ] {
         let name = unique("q");
         for _ in 0..2 {
             let declare = queue::declare(&name, flags, table! {});
@@ -58,14 +63,24 @@ fn a_reserved_name() {
     let text = "ACCESS_REFUSED - queue name 'amq.mine' contains reserved prefix 'amq.*'";
     peer.refused(1, &declare, 403, text);
     let passive = queue::declare("amq.mine", "passive", table! {});
-    peer.refused(1, &passive, 404, "NOT_FOUND - no queue 'amq.mine' in vhost '/'");
+    peer.refused(
+        1,
+        &passive,
+        404,
+        "NOT_FOUND - no queue 'amq.mine' in vhost '/'",
+    );
 }
 
 #[test]
 fn passive_of_a_missing_queue() {
     let mut peer = shared().channel();
     let passive = queue::declare("missing", "passive", table! {});
-    peer.refused(1, &passive, 404, "NOT_FOUND - no queue 'missing' in vhost '/'");
+    peer.refused(
+        1,
+        &passive,
+        404,
+        "NOT_FOUND - no queue 'missing' in vhost '/'",
+    );
     let passive = queue::declare("", "passive", table! {});
     peer.refused(1, &passive, 404, "NOT_FOUND - no queue '' in vhost '/'");
 }
@@ -92,7 +107,12 @@ fn the_last_declared_queue_is_the_channels_own() {
     let mut peer = shared().channel();
     peer.open(2);
     let name = peer.queue(1);
-    peer.refused(2, &queue::purge("", ""), 404, "NOT_FOUND - no previously declared queue");
+    peer.refused(
+        2,
+        &queue::purge("", ""),
+        404,
+        "NOT_FOUND - no previously declared queue",
+    );
     // Also a passive declare counts, and a get or consume finds it.
     peer.counts(2, &name);
     peer.publish(2, "", &name, "x");
@@ -125,7 +145,11 @@ fn counts_ready_messages_and_consumers() {
 fn flags_are_compared() {
     let mut peer = shared().channel();
     let name = unique("q");
-    peer.ask(1, &queue::declare(&name, "", table! {}), &queue::declare_ok(&name, 0, 0));
+    peer.ask(
+        1,
+        &queue::declare(&name, "", table! {}),
+        &queue::declare_ok(&name, 0, 0),
+    );
     for (flag, field) in [("durable", "durable"), ("auto-delete", "auto_delete")] {
         let text = format!(
             "PRECONDITION_FAILED - inequivalent arg '{field}' for queue '{name}' in vhost '/': received 'true' but current is 'false'"
@@ -135,8 +159,17 @@ fn flags_are_compared() {
     let text = format!(
         "RESOURCE_LOCKED - cannot obtain exclusive access to locked queue '{name}' in vhost '/'. It could be originally declared on another connection or the exclusive property value does not match that of the original declaration."
     );
-    let text = if text.len() > 255 { format!("{}...", &text[..252]) } else { text };
-    peer.refused(1, &queue::declare(&name, "exclusive", table! {}), 405, &text);
+    let text = if text.len() > 255 {
+        format!("{}...", &text[..252])
+    } else {
+        text
+    };
+    peer.refused(
+        1,
+        &queue::declare(&name, "exclusive", table! {}),
+        405,
+        &text,
+    );
     peer.ask(1, &queue::delete(&name, ""), &queue::delete_ok(0));
 }
 
@@ -154,11 +187,36 @@ fn durable_means_nothing_on_an_exclusive_queue() {
 fn known_arguments_are_compared() {
     let mut peer = shared().channel();
     let cases: [(&str, Value, Value, &str); 6] = [
-        ("x-message-ttl", 1000i32.into(), 2000i32.into(), "received '2000' but current is '1000'"),
-        ("x-expires", 60_000i32.into(), 1i32.into(), "received '1' but current is '60000'"),
-        ("x-max-length", 5i32.into(), 6i64.into(), "received '6' but current is '5'"),
-        ("x-max-length-bytes", 5i32.into(), 6i32.into(), "received '6' but current is '5'"),
-        ("x-dead-letter-exchange", "a".into(), "b".into(), "received 'b' but current is 'a'"),
+        (
+            "x-message-ttl",
+            1000i32.into(),
+            2000i32.into(),
+            "received '2000' but current is '1000'",
+        ),
+        (
+            "x-expires",
+            60_000i32.into(),
+            1i32.into(),
+            "received '1' but current is '60000'",
+        ),
+        (
+            "x-max-length",
+            5i32.into(),
+            6i64.into(),
+            "received '6' but current is '5'",
+        ),
+        (
+            "x-max-length-bytes",
+            5i32.into(),
+            6i32.into(),
+            "received '6' but current is '5'",
+        ),
+        (
+            "x-dead-letter-exchange",
+            "a".into(),
+            "b".into(),
+            "received 'b' but current is 'a'",
+        ),
         (
             "x-max-length",
             5i32.into(),
@@ -184,7 +242,12 @@ fn a_missing_argument_is_told_with_its_type() {
     let text = format!(
         "{head} '{name}' in vhost '/': received none but current is the value '1000' of type 'signedint'"
     );
-    peer.refused(1, &queue::declare(&name, "exclusive", table! {}), 406, &text);
+    peer.refused(
+        1,
+        &queue::declare(&name, "exclusive", table! {}),
+        406,
+        &text,
+    );
     let name = peer.queue(1);
     let text = format!(
         "{head} '{name}' in vhost '/': received the value '1000' of type 'long' but current is none"
@@ -197,8 +260,14 @@ fn a_missing_argument_is_told_with_its_type() {
 fn the_width_of_an_integer_does_not_matter() {
     let mut peer = shared().channel();
     let name = peer.queue_with(1, table! { "x-max-length" => 100i32 });
-    let widths: [Value; 6] =
-        [100i8.into(), 100u8.into(), 100i16.into(), 100u16.into(), 100u32.into(), 100i64.into()];
+    let widths: [Value; 6] = [
+        100i8.into(),
+        100u8.into(),
+        100i16.into(),
+        100u16.into(),
+        100u32.into(),
+        100i64.into(),
+    ];
     for value in widths {
         let again = queue::declare(&name, "exclusive", table! { "x-max-length" => value });
         peer.ask(1, &again, &queue::declare_ok(&name, 0, 0));
@@ -209,7 +278,11 @@ fn the_width_of_an_integer_does_not_matter() {
 fn unknown_arguments_are_never_compared() {
     let mut peer = shared().channel();
     let name = peer.queue_with(1, table! { "my-own" => "thing", "x-ha-policy" => "all" });
-    for arguments in [table! {}, table! { "my-own" => 5i32 }, table! { "x-unheard-of" => true }] {
+    for arguments in [
+        table! {},
+        table! { "my-own" => 5i32 },
+        table! { "x-unheard-of" => true },
+    ] {
         let again = queue::declare(&name, "exclusive", arguments);
         peer.ask(1, &again, &queue::declare_ok(&name, 0, 0));
     }
@@ -254,7 +327,11 @@ fn the_longest_name_works() {
 fn transient_shared_queues_are_accepted() {
     let mut peer = shared().channel();
     let name = unique("q");
-    peer.ask(1, &queue::declare(&name, "", table! {}), &queue::declare_ok(&name, 0, 0));
+    peer.ask(
+        1,
+        &queue::declare(&name, "", table! {}),
+        &queue::declare_ok(&name, 0, 0),
+    );
     peer.close();
     let mut peer = shared().channel();
     peer.ask(1, &queue::delete(&name, ""), &queue::delete_ok(0));

@@ -20,7 +20,10 @@ fn features_that_come_later() {
         }
         let name = unique("q");
         let mut peer = shared().channel();
-        peer.send(1, &queue::declare(&name, "durable", table! { key => value.clone() }));
+        peer.send(
+            1,
+            &queue::declare(&name, "durable", table! { key => value.clone() }),
+        );
         let closed = peer.connection_close();
         let got = (closed.number(0), closed.number(2), closed.number(3));
         assert_eq!(got, (540, 50, 10), "{closed:?}");
