@@ -75,16 +75,12 @@ fn consumers_go_on_while_publishers_wait() {
     );
     let mut publisher = broker.channel();
     fill(&mut publisher, name);
+    let (ready, _) = consumer.counts(1, name);
     consumer.prefetch(1, 1);
     consumer.consume(1, name, "t", "");
-    let unblocked = connection::unblocked();
-    let waiting = std::thread::spawn(move || publisher.expect(0, &unblocked));
-    while !waiting.is_finished() {
+    for _ in 0..ready {
         let delivery = consumer.delivery(1);
         consumer.send(1, &basic::ack(delivery.tag, ""));
-        if consumer.counts(1, name).0 == 0 {
-            break;
-        }
     }
-    waiting.join().unwrap();
+    publisher.expect(0, &connection::unblocked());
 }

@@ -1,6 +1,6 @@
 //! At its limit it works, one past it gets the listed error.
 
-use crate::support::raw::{HEADER, header};
+use crate::support::raw::{HEADER, METHOD, header};
 use crate::support::{Peer, Properties, Table, Value, basic, queue, shared, unique};
 
 /// A table in a table in a table ..., so many of them.
@@ -20,6 +20,17 @@ fn array(depth: usize) -> Table {
     table! { "a" => value }
 }
 
+/// The payload of `nested`, too deep to be built by recursion.
+fn deep(levels: usize) -> Vec<u8> {
+    let mut out = Vec::new();
+    for level in 1..levels {
+        out.extend_from_slice(b"\x01tF");
+        let left = u32::try_from(7 * (levels - 1 - level)).unwrap();
+        out.extend_from_slice(&left.to_be_bytes());
+    }
+    out
+}
+
 fn frame_error(mut peer: Peer, class: u64, method: u64) {
     let closed = peer.connection_close();
     assert_eq!(
@@ -37,9 +48,13 @@ fn table_depth_in_arguments() {
         peer.queue_with(1, table);
     }
     decided!("RabbitMQ has no limit");
-    for table in [nested(65), array(65), nested(20_000)] {
+    for table in [nested(65).payload(), array(65).payload(), deep(15_000)] {
+        let mut payload = queue::declare(&unique("q"), "exclusive", table! {}).encode();
+        payload.truncate(payload.len() - 4);
+        payload.extend_from_slice(&u32::try_from(table.len()).unwrap().to_be_bytes());
+        payload.extend_from_slice(&table);
         let mut peer = shared().channel();
-        peer.send(1, &queue::declare(&unique("q"), "exclusive", table));
+        peer.send_frame(METHOD, 1, &payload);
         frame_error(peer, 50, 10);
     }
 }
@@ -54,10 +69,13 @@ fn table_depth_in_headers() {
         assert_eq!(peer.take_soon(1, &queue).properties(), properties);
     }
     decided!("RabbitMQ has no limit");
-    for table in [nested(65), array(65), nested(20_000)] {
+    for table in [nested(65).payload(), array(65).payload(), deep(15_000)] {
+        let mut block = b"\x20\x00".to_vec();
+        block.extend_from_slice(&u32::try_from(table.len()).unwrap().to_be_bytes());
+        block.extend_from_slice(&table);
         let mut peer = shared().channel();
         peer.send(1, &basic::publish("", "nowhere", ""));
-        peer.send_frame(HEADER, 1, &header(0, &Properties::headers(table).encode()));
+        peer.send_frame(HEADER, 1, &header(0, &block));
         let closed = peer.connection_close();
         assert_eq!(closed.number(0), 501, "{closed:?}");
         peer.send_close_ok();
