@@ -9,14 +9,16 @@
 //! ([`Session::finish_round`]) and writes what is in [`Session::output`]. Time comes in as a value. Everything a peer may send has
 //! an answer here; nothing here waits.
 
+mod open;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use amq_protocol::protocol::{AMQPClass, channel as channel_class, connection};
+use amq_protocol::protocol::{AMQPClass, connection};
 
+use self::open::{Fault, Open, close_channel};
 use super::Settings;
-use super::channel::publish::Content;
-use super::channel::{Channel, confirm::Confirms};
+use super::channel::confirm::Confirms;
 use super::consumers::Consumers;
 use super::context::Context;
 use super::handshake::{Capabilities, Handshake, Step, Tuned};
@@ -26,11 +28,11 @@ use crate::auth::User;
 use crate::broker::access::Access;
 use crate::broker::publish::Publisher;
 use crate::broker::{Broker, Connection, Refusal};
+use crate::queue::Effects;
 use crate::queue::mailbox::{Control, Drained, Mailbox};
-use crate::queue::{Effects, Outcome};
 use crate::wire::frame::{self, Cut, Frame};
+use crate::wire::method;
 use crate::wire::reply::{Reply, Scope};
-use crate::wire::{content, method};
 
 /// The protocol header of AMQP 0-9-1.
 pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\0\0\x09\x01";
@@ -38,8 +40,6 @@ pub const PROTOCOL_HEADER: [u8; 8] = *b"AMQP\0\0\x09\x01";
 const PAUSE_MS: u64 = 3000;
 /// Time that a client has to answer an ordinary close, or to close its socket after its own.
 const CLOSE_MS: u64 = 30_000;
-/// A body frame of which at least this much is missing is read straight into its message.
-const DIRECT_BYTES: usize = 8 * 1024;
 
 enum State {
     Header,
@@ -48,19 +48,6 @@ enum State {
     /// Our connection.close is out: everything but close and close-ok is ignored.
     Closing,
     Ended,
-}
-
-/// An open connection's channels, and what they share.
-struct Open {
-    cx: Context,
-    /// In order of their numbers.
-    channels: Vec<Channel>,
-    /// Index of the channel used last.
-    last: usize,
-    /// A body frame that is being read straight into its message: its channel, and the bytes that it lacks.
-    direct: Option<(u16, usize)>,
-    /// Payload bytes of that frame.
-    direct_size: usize,
 }
 
 /// See the module.
@@ -368,13 +355,7 @@ impl Session {
             published: false,
             half_sent: 0,
         };
-        Ok(Open {
-            cx,
-            channels: Vec::new(),
-            last: 0,
-            direct: None,
-            direct_size: 0,
-        })
+        Ok(Open::new(cx))
     }
 
     /// A connection exception, or whatever else makes the broker close.
@@ -641,376 +622,4 @@ fn whole(bytes: &[u8], frame_max: u32) -> Result<Option<(Frame<'_>, usize)>, Rep
         Cut::Partial { .. } => Ok(None),
         Cut::Bad(reply) => Err(reply),
     }
-}
-
-/// Why an open connection stops handling frames.
-enum Fault {
-    Reply(Reply),
-    Closed,
-}
-
-impl From<Reply> for Fault {
-    fn from(reply: Reply) -> Self {
-        Fault::Reply(reply)
-    }
-}
-
-fn close_channel(channel: &mut Channel, cx: &mut Context, out: &mut Output, reply: &Reply) {
-    channel.end(cx, out);
-    reply.write(out.bytes(), channel.number);
-    channel.closing = true;
-}
-
-impl Open {
-    #[inline]
-    fn index(&mut self, number: u16) -> Option<usize> {
-        match self.channels.get(self.last) {
-            Some(channel) if channel.number == number => Some(self.last),
-            _ => {
-                self.last = self
-                    .channels
-                    .binary_search_by_key(&number, |channel| channel.number)
-                    .ok()?;
-                Some(self.last)
-            }
-        }
-    }
-
-    /// Handles the next frame, or the three of a publish that lies whole in front.
-    #[inline]
-    fn step(&mut self, bytes: &[u8], out: &mut Output) -> Result<usize, Fault> {
-        if let Some((number, missing)) = self.direct {
-            return self.direct_step(number, missing, bytes, out);
-        }
-        let frame_max = self.cx.tuned.frame_max;
-        let (frame, used) = match frame::cut(bytes, frame_max) {
-            Cut::Whole { frame, used } => (frame, used),
-            Cut::Partial { need } => return Ok(self.partial(bytes, need)),
-            Cut::Bad(reply) => return Err(reply.into()),
-        };
-        if frame.kind == frame::METHOD && frame.channel != 0 {
-            match method::id(frame.payload) {
-                Some(method::BASIC_PUBLISH) => return self.publish(&frame, used, bytes, out),
-                Some(id) => return self.method(&frame, id, out).map(|()| used),
-                None => return Err(Reply::unknown_frame(frame.kind, frame.payload).into()),
-            }
-        }
-        self.other(&frame, out)?;
-        Ok(used)
-    }
-
-    /// A body frame that is far from whole goes straight into its message from here on.
-    fn partial(&mut self, bytes: &[u8], need: usize) -> usize {
-        if bytes.len() < frame::OVERHEAD
-            || bytes[0] != frame::BODY
-            || need < bytes.len() + DIRECT_BYTES
-        {
-            return 0;
-        }
-        let number = u16::from_be_bytes([bytes[1], bytes[2]]);
-        let size = need - frame::OVERHEAD;
-        let Some(index) = self.index(number) else {
-            return 0;
-        };
-        let channel = &mut self.channels[index];
-        let Some((body, missing)) = channel.content.body() else {
-            return 0;
-        };
-        if size > missing {
-            return 0;
-        }
-        let part = &bytes[frame::OVERHEAD - 1..];
-        body.extend_from_slice(part);
-        self.direct = Some((number, size - part.len()));
-        self.direct_size = size;
-        bytes.len()
-    }
-
-    /// The rest of a body frame whose first part went straight into its message.
-    fn direct_step(
-        &mut self,
-        number: u16,
-        missing: usize,
-        bytes: &[u8],
-        out: &mut Output,
-    ) -> Result<usize, Fault> {
-        let Some(index) = self.index(number) else {
-            return Err(Reply::expected_method().into());
-        };
-        let channel = &mut self.channels[index];
-        if missing > 0 {
-            let part = &bytes[..missing.min(bytes.len())];
-            if let Some((body, _)) = channel.content.body() {
-                body.extend_from_slice(part);
-            }
-            self.direct = Some((number, missing - part.len()));
-            return Ok(part.len());
-        }
-        self.direct = None;
-        if bytes[0] != frame::END {
-            return Err(Reply::invalid_frame_end(frame::BODY, &[], bytes[0]).into());
-        }
-        let grown = channel.content_grew(&mut self.cx, out, self.direct_size);
-        self.channel_result(index, grown, out)?;
-        Ok(1)
-    }
-
-    /// basic.publish: the hot way when its content is there too.
-    #[inline]
-    fn publish(
-        &mut self,
-        frame: &Frame<'_>,
-        used: usize,
-        bytes: &[u8],
-        out: &mut Output,
-    ) -> Result<usize, Fault> {
-        let Some(index) = self.index(frame.channel) else {
-            return Err(Reply::expected_channel_open(60, 40).into());
-        };
-        let publish = method::parse_publish(frame.payload)?;
-        let channel = &mut self.channels[index];
-        if channel.closing {
-            return Ok(used);
-        }
-        if !matches!(channel.content, Content::None) {
-            return Err(out_of_place(channel, frame).into());
-        }
-        self.cx.published = true;
-        let frame_max = self.cx.tuned.frame_max;
-        if let Cut::Whole {
-            frame: head,
-            used: head_used,
-        } = frame::cut(&bytes[used..], frame_max)
-            && head.kind == frame::HEADER
-            && head.channel == frame.channel
-            && let Ok(header) = content::parse_header(head.payload)
-            && header.class == content::BASIC
-            && header.weight == 0
-        {
-            let after = used + head_used;
-            let (body, end) = match frame::cut(&bytes[after..], frame_max) {
-                _ if header.body_size == 0 => (&[][..], after),
-                Cut::Whole {
-                    frame: body,
-                    used: body_used,
-                } if body.kind == frame::BODY
-                    && body.channel == frame.channel
-                    && body.payload.len() as u64 == header.body_size =>
-                {
-                    (body.payload, after + body_used)
-                }
-                _ => (&[][..], 0),
-            };
-            if end > 0 && channel.publish_whole(&mut self.cx, &publish, &header, body)? {
-                if self.cx.publisher.is_full() {
-                    self.cx.flush(out);
-                }
-                return Ok(end);
-            }
-        }
-        channel.publish_begins(&publish);
-        Ok(used)
-    }
-
-    /// A method on a channel.
-    #[inline]
-    fn method(&mut self, frame: &Frame<'_>, id: u32, out: &mut Output) -> Result<(), Fault> {
-        let Some(index) = self.index(frame.channel) else {
-            return if id == method::CHANNEL_OPEN {
-                self.open_channel(frame, out)
-            } else {
-                no_channel(id)
-            };
-        };
-        let channel = &mut self.channels[index];
-        if channel.closing {
-            match id {
-                method::CHANNEL_CLOSE_OK => self.remove_channel(index),
-                method::CHANNEL_CLOSE => {
-                    let ok = channel_class::AMQPMethod::CloseOk(channel_class::CloseOk {});
-                    method::write(out.bytes(), frame.channel, &AMQPClass::Channel(ok));
-                }
-                _ => {}
-            }
-            return Ok(());
-        }
-        if !matches!(channel.content, Content::None) {
-            return Err(out_of_place(channel, frame).into());
-        }
-        let (tag, multiple, outcome) = match id {
-            method::BASIC_ACK => {
-                let ack = method::parse_ack(frame.payload)?;
-                (ack.tag, ack.multiple, Outcome::Ack)
-            }
-            method::BASIC_NACK => {
-                let nack = method::parse_nack(frame.payload)?;
-                (
-                    nack.tag,
-                    nack.multiple,
-                    if nack.requeue {
-                        Outcome::Requeue
-                    } else {
-                        Outcome::Discard
-                    },
-                )
-            }
-            method::BASIC_REJECT => {
-                let reject = method::parse_reject(frame.payload)?;
-                (
-                    reject.tag,
-                    false,
-                    if reject.requeue {
-                        Outcome::Requeue
-                    } else {
-                        Outcome::Discard
-                    },
-                )
-            }
-            _ => return self.cold_method(index, frame, id, out),
-        };
-        let settled = channel
-            .settle(&mut self.cx, out, tag, multiple, outcome)
-            .map_err(|reply| reply.at_id(id));
-        self.channel_result(index, settled, out)
-    }
-
-    fn cold_method(
-        &mut self,
-        index: usize,
-        frame: &Frame<'_>,
-        id: u32,
-        out: &mut Output,
-    ) -> Result<(), Fault> {
-        self.cx.flush(out);
-        let channel = &mut self.channels[index];
-        match id {
-            method::CHANNEL_OPEN => Err(Reply::second_channel_open().at_id(id).into()),
-            method::CHANNEL_CLOSE => {
-                method::parse(frame.payload)?;
-                channel.end(&mut self.cx, out);
-                let ok = channel_class::AMQPMethod::CloseOk(channel_class::CloseOk {});
-                method::write(out.bytes(), frame.channel, &AMQPClass::Channel(ok));
-                self.remove_channel(index);
-                Ok(())
-            }
-            _ => {
-                let done = channel.method(&mut self.cx, out, frame.payload);
-                // qos and friends may have made room.
-                self.cx.flush_settles();
-                self.channel_result(index, done, out)
-            }
-        }
-    }
-
-    /// A fault of a channel closes it; one of the connection goes up.
-    fn channel_result(
-        &mut self,
-        index: usize,
-        result: Result<(), Reply>,
-        out: &mut Output,
-    ) -> Result<(), Fault> {
-        match result {
-            Err(reply) if reply.scope == Scope::Channel => {
-                let channel = &mut self.channels[index];
-                tracing::warn!(
-                    connection = self.cx.id,
-                    channel = channel.number,
-                    "closing channel: {reply}"
-                );
-                close_channel(channel, &mut self.cx, out, &reply);
-                Ok(())
-            }
-            Err(reply) => Err(reply.into()),
-            Ok(()) => Ok(()),
-        }
-    }
-
-    fn open_channel(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Fault> {
-        method::parse(frame.payload)?;
-        let most = self.cx.tuned.channel_max;
-        if self.channels.len() >= usize::from(most) {
-            return Err(Reply::channel_max_reached(self.channels.len(), most).into());
-        }
-        if let Err(most) = self.cx.broker.open_channel() {
-            return Err(
-                Reply::node_channel_limit(&self.cx.settings.cluster_name, most as u64).into(),
-            );
-        }
-        let at = self
-            .channels
-            .partition_point(|channel| channel.number < frame.channel);
-        self.channels.insert(at, Channel::new(frame.channel));
-        let ok = channel_class::AMQPMethod::OpenOk(channel_class::OpenOk {});
-        method::write(out.bytes(), frame.channel, &AMQPClass::Channel(ok));
-        Ok(())
-    }
-
-    fn remove_channel(&mut self, index: usize) {
-        self.channels.remove(index);
-        self.cx.broker.close_channels(1);
-        self.last = 0;
-    }
-
-    /// Everything but a method on a channel: content, heartbeats, the connection's own methods.
-    fn other(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Fault> {
-        match frame.kind {
-            frame::HEARTBEAT if frame.channel == 0 => Ok(()),
-            frame::HEARTBEAT => Err(Reply::unexpected_frame(frame.kind, frame.payload).into()),
-            frame::METHOD => self.connection_method(frame, out),
-            _ => self.content(frame, out),
-        }
-    }
-
-    fn content(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Fault> {
-        let Some(index) = self.index(frame.channel) else {
-            return Err(Reply::unexpected_frame(frame.kind, frame.payload).into());
-        };
-        let channel = &mut self.channels[index];
-        if channel.closing {
-            return Ok(());
-        }
-        let done = match (&channel.content, frame.kind) {
-            (Content::Header(_), frame::HEADER) => {
-                let header = content::parse_header(frame.payload)?;
-                header
-                    .expect_basic()
-                    .map_err(|reply| reply.at_id(method::BASIC_PUBLISH))?;
-                channel.content_header(&mut self.cx, out, &header)
-            }
-            (Content::Body(_), frame::BODY) => {
-                channel.content_body(&mut self.cx, out, frame.payload)
-            }
-            _ => return Err(out_of_place(channel, frame).into()),
-        };
-        self.channel_result(index, done, out)
-    }
-
-    fn connection_method(&mut self, frame: &Frame<'_>, out: &mut Output) -> Result<(), Fault> {
-        let id = method::id(frame.payload).unwrap_or(0);
-        match method::parse(frame.payload)? {
-            AMQPClass::Connection(connection::AMQPMethod::Close(_)) => Err(Fault::Closed),
-            AMQPClass::Connection(connection::AMQPMethod::UpdateSecret(_)) => {
-                let ok = connection::AMQPMethod::UpdateSecretOk(connection::UpdateSecretOk {});
-                method::write(out.bytes(), 0, &AMQPClass::Connection(ok));
-                Ok(())
-            }
-            AMQPClass::Connection(connection::AMQPMethod::CloseOk(_)) => Ok(()),
-            _ => Err(
-                Reply::unexpected_connection_method((id >> 16) as u16, id as u16, "running").into(),
-            ),
-        }
-    }
-}
-
-/// A frame that does not belong where the channel's content stands.
-fn out_of_place(channel: &Channel, _frame: &Frame<'_>) -> Reply {
-    match &channel.content {
-        Content::None => Reply::expected_method(),
-        Content::Header(_) => Reply::expected_content_header().at_id(method::BASIC_PUBLISH),
-        Content::Body(_) => Reply::expected_content_body().at_id(method::BASIC_PUBLISH),
-    }
-}
-
-fn no_channel(id: u32) -> Result<(), Fault> {
-    Err(Reply::expected_channel_open((id >> 16) as u16, id as u16).into())
 }

@@ -44,7 +44,8 @@ impl Channel {
 
     /// Encodes a direct reply.
     pub(crate) fn deliver_reply(&mut self, cx: &Context, out: &mut Output, message: &Message) {
-        let tag = self.next_tag();
+        // Always the same, as RabbitMQ: there is nothing to settle.
+        let tag = 1;
         let Some(reply) = &self.reply else { return };
         method::write_deliver(out.bytes(), &reply.prefix, tag, false, message.names());
         out.content(self.number, message, cx.tuned.frame_max);

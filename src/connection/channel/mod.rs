@@ -151,8 +151,6 @@ impl Channel {
             _ => Err(unexpected(payload)),
         }
         .map_err(|reply| match (reply.class, method::id(payload)) {
-            // RabbitMQ takes recover-async for recover here.
-            (0, Some(method::BASIC_RECOVER_ASYNC)) => reply.at_id(method::BASIC_RECOVER),
             (0, Some(id)) => reply.at_id(id),
             _ => reply,
         })

@@ -5,6 +5,8 @@
 //! when they are complete, in RabbitMQ's order: size, immediate, write permission, exchange, expiration, CC and BCC, topic
 //! permission, user-id, routing.
 
+use std::borrow::Cow;
+
 use super::{Channel, Mode};
 use crate::auth::Verb;
 use crate::broker::exchange::Exchange;
@@ -52,9 +54,9 @@ impl Parts {
         &self.names[2 + self.exchange_len..]
     }
 
-    fn exchange(&self) -> &str {
-        std::str::from_utf8(&self.names[1..1 + self.exchange_len])
-            .expect("checked when it was parsed")
+    /// A name that is no text is shown as such, and no exchange has it.
+    fn exchange(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.names[1..1 + self.exchange_len])
     }
 }
 
@@ -230,7 +232,8 @@ impl Channel {
         if parts.immediate {
             return Err(Reply::immediate());
         }
-        let name = parts.exchange();
+        let name = parts.exchange().into_owned();
+        let name = name.as_str();
         cx.access.exchange(Verb::Write, name)?;
         let exchange = if name.is_empty() {
             cx.vhost.default.clone()

@@ -28,7 +28,8 @@ pub struct Publish<'a> {
 /// Reads a basic.publish; `payload` includes the method id, which the caller has looked at.
 ///
 /// # Errors
-/// 501 for bytes that are too short or too long, and for names that are not UTF-8.
+/// 501 for bytes that are too short or too long. The names may be any bytes, as in RabbitMQ: a key that is no text still matches
+/// itself, an exchange of such a name does not exist.
 #[inline]
 pub fn parse_publish(payload: &[u8]) -> Result<Publish<'_>, Reply> {
     let mut rest = Cursor(payload);
@@ -48,23 +49,9 @@ pub fn parse_publish(payload: &[u8]) -> Result<Publish<'_>, Reply> {
         })
     };
     match read() {
-        Some(publish) if rest.is_empty() => {
-            // One look at both names, and at their lengths, which are ASCII too unless a name is long.
-            if !publish.names.is_ascii() {
-                require_utf8(publish.exchange)?;
-                require_utf8(publish.routing_key)?;
-            }
-            Ok(publish)
-        }
+        Some(publish) if rest.is_empty() => Ok(publish),
         _ => Err(undecodable(BASIC_PUBLISH, payload)),
     }
-}
-
-#[cold]
-fn require_utf8(name: &[u8]) -> Result<(), Reply> {
-    std::str::from_utf8(name)
-        .map(drop)
-        .map_err(|_| Reply::malformed_utf8())
 }
 
 #[cold]

@@ -303,7 +303,7 @@ impl Reply {
 
     /// basic.recover without requeue.
     pub fn recover_without_requeue() -> Self {
-        Self::not_implemented("requeue=false").at(60, 110)
+        Self::not_implemented("requeue=false")
     }
 
     /// channel.flow that asks us to stop.

@@ -1,0 +1,233 @@
+//! Bindings: the registry of all in a vhost, found from both ends, and queue.bind, exchange.bind and their opposites.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use super::clean_name;
+use crate::auth::Verb;
+use crate::broker::access::Access;
+use crate::broker::exchange::{Destination, Exchange};
+use crate::broker::vhost::Vhost;
+use crate::exchange::{Kind, Target};
+use crate::wire::reply::Reply;
+use crate::wire::table;
+
+/// What makes two bindings of one exchange the same.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub(super) struct BindingKey {
+    /// Id of the queue or exchange; they share one counter.
+    destination: u64,
+    routing_key: Arc<str>,
+    /// The arguments in wire form, sorted by name.
+    arguments: Arc<[u8]>,
+}
+
+pub(super) struct Binding {
+    source: Arc<Exchange>,
+    destination: Destination,
+    arguments: FieldTable,
+}
+
+/// All bindings of a vhost, found from both ends.
+#[derive(Default)]
+pub struct Bindings {
+    pub(super) by_source: HashMap<u64, HashMap<BindingKey, Binding>>,
+    by_destination: HashMap<u64, HashSet<(u64, BindingKey)>>,
+}
+
+impl Bindings {
+    fn add(&mut self, key: BindingKey, binding: Binding) -> bool {
+        let bindings = self.by_source.entry(binding.source.id).or_default();
+        if bindings.contains_key(&key) {
+            return false;
+        }
+        binding.source.bind(
+            key.routing_key.as_bytes(),
+            &binding.arguments,
+            binding.destination.clone(),
+        );
+        self.by_destination
+            .entry(key.destination)
+            .or_default()
+            .insert((binding.source.id, key.clone()));
+        bindings.insert(key, binding);
+        true
+    }
+
+    /// Removes one binding; returns its source if that was the source's last.
+    pub(super) fn remove(&mut self, source: u64, key: &BindingKey) -> Option<Arc<Exchange>> {
+        let bindings = self.by_source.get_mut(&source)?;
+        let binding = bindings.remove(key)?;
+        let last = bindings.is_empty();
+        if last {
+            self.by_source.remove(&source);
+        }
+        if let Some(others) = self.by_destination.get_mut(&key.destination) {
+            others.remove(&(source, key.clone()));
+            if others.is_empty() {
+                self.by_destination.remove(&key.destination);
+            }
+        }
+        binding.source.unbind(
+            key.routing_key.as_bytes(),
+            &binding.arguments,
+            &binding.destination,
+        );
+        last.then_some(binding.source)
+    }
+
+    pub(super) fn has_source(&self, source: &Exchange) -> bool {
+        self.by_source.contains_key(&source.id)
+    }
+}
+
+/// One end of queue.bind or exchange.bind.
+pub enum BindTo<'a> {
+    /// A queue.
+    Queue(Cow<'a, str>),
+    /// An exchange.
+    Exchange(Cow<'a, str>),
+}
+
+impl Vhost {
+    /// Removes every binding to a destination; returns the auto-delete exchanges that lost their last binding by it.
+    pub(super) fn unbind_destination(
+        &self,
+        bindings: &mut Bindings,
+        destination: u64,
+    ) -> Vec<Arc<Exchange>> {
+        let mut abandoned = Vec::new();
+        for (source, key) in bindings
+            .by_destination
+            .remove(&destination)
+            .unwrap_or_default()
+        {
+            abandoned.extend(
+                bindings
+                    .remove(source, &key)
+                    .filter(|exchange| exchange.auto_delete),
+            );
+        }
+        abandoned
+    }
+
+    /// queue.bind and exchange.bind.
+    pub fn bind(
+        &self,
+        access: &mut Access,
+        connection: u64,
+        source: &str,
+        destination: &BindTo<'_>,
+        routing_key: &str,
+        arguments: FieldTable,
+    ) -> Result<(), Reply> {
+        let (source, destination) = self.binding_ends(access, source, destination, routing_key)?;
+        let mut bindings = self.bindings.lock();
+        let source = self.existing_exchange(&source)?;
+        let destination = self.destination(&destination, connection)?;
+        source
+            .kind
+            .check_binding(routing_key.as_bytes(), &arguments)?;
+        let key = binding_key(&destination, routing_key, &arguments);
+        bindings.add(
+            key,
+            Binding {
+                source,
+                destination,
+                arguments,
+            },
+        );
+        Ok(())
+    }
+
+    /// queue.unbind and exchange.unbind. What is missing is a success.
+    pub fn unbind(
+        &self,
+        access: &mut Access,
+        source: &str,
+        destination: &BindTo<'_>,
+        routing_key: &str,
+        arguments: &FieldTable,
+    ) -> Result<(), Reply> {
+        let (source, destination) = self.binding_ends(access, source, destination, routing_key)?;
+        let mut bindings = self.bindings.lock();
+        let Some(source) = self.exchange(&source) else {
+            return Ok(());
+        };
+        // Anybody may unbind an exclusive queue, as in RabbitMQ.
+        let destination = match &destination {
+            BindTo::Queue(name) => self.queue(name).map(Target::Queue),
+            BindTo::Exchange(name) => self.exchange(name).map(Target::Exchange),
+        };
+        let Some(destination) = destination else {
+            return Ok(());
+        };
+        let key = binding_key(&destination, routing_key, arguments);
+        if let Some(abandoned) = bindings
+            .remove(source.id, &key)
+            .filter(|exchange| exchange.auto_delete)
+        {
+            self.unlink_exchange(&mut bindings, &abandoned);
+        }
+        Ok(())
+    }
+
+    /// Names of both ends, cleaned, once the user may bind them.
+    fn binding_ends(
+        &self,
+        access: &mut Access,
+        source: &str,
+        destination: &BindTo<'_>,
+        routing_key: &str,
+    ) -> Result<(String, BindTo<'static>), Reply> {
+        let source = clean_name(source).into_owned();
+        let destination = match destination {
+            BindTo::Queue(name) => {
+                let name = clean_name(name).into_owned();
+                access.queue(Verb::Write, &name)?;
+                BindTo::Queue(name.into())
+            }
+            BindTo::Exchange(name) => {
+                let name = clean_name(name).into_owned();
+                if name.is_empty() {
+                    return Err(Reply::default_exchange());
+                }
+                access.exchange(Verb::Write, &name)?;
+                BindTo::Exchange(name.into())
+            }
+        };
+        if source.is_empty() {
+            return Err(Reply::default_exchange());
+        }
+        access.exchange(Verb::Read, &source)?;
+        if self
+            .exchange(&source)
+            .is_some_and(|exchange| exchange.kind.kind == Kind::Topic)
+        {
+            access.topic(Verb::Read, &source, routing_key.as_bytes())?;
+        }
+        Ok((source, destination))
+    }
+
+    fn destination(&self, destination: &BindTo<'_>, connection: u64) -> Result<Destination, Reply> {
+        Ok(match destination {
+            BindTo::Queue(name) => Target::Queue(self.usable_queue(name, connection)?),
+            BindTo::Exchange(name) => Target::Exchange(self.existing_exchange(name)?),
+        })
+    }
+}
+
+fn binding_key(destination: &Destination, routing_key: &str, arguments: &FieldTable) -> BindingKey {
+    let destination = match destination {
+        Target::Queue(queue) => queue.spec.id,
+        Target::Exchange(exchange) => exchange.id,
+    };
+    BindingKey {
+        destination,
+        routing_key: routing_key.into(),
+        arguments: table::from_field_table(arguments).into(),
+    }
+}

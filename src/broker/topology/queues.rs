@@ -1,0 +1,268 @@
+//! queue.declare and queue.delete, the end of queues that nobody uses, and the addresses of direct reply-to that look like queues.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+
+use super::bindings::Bindings;
+use super::{clean_name, generated_name};
+use crate::auth::Verb;
+use crate::broker::Broker;
+use crate::broker::access::Access;
+use crate::broker::reply_to::ReplyAddresses;
+use crate::broker::vhost::Vhost;
+use crate::queue::{Effects, Queue, QueueSpec, Refused, Rules, arguments};
+use crate::wire::reply::{Reply, queue_resource};
+
+/// What queue.declare asks for, as it came.
+pub struct DeclareQueue<'a> {
+    /// Its name; empty for one that the broker makes.
+    pub name: &'a str,
+    /// Flags as declared.
+    pub durable: bool,
+    /// Flags as declared.
+    pub exclusive: bool,
+    /// Flags as declared.
+    pub auto_delete: bool,
+    /// The arguments.
+    pub arguments: FieldTable,
+    /// The connection that declares.
+    pub connection: u64,
+}
+
+/// What queue.declare-ok says.
+pub struct Declared {
+    /// Its name.
+    pub name: Arc<str>,
+    /// The queue, unless it is an address of direct reply-to.
+    pub queue: Option<Arc<Queue>>,
+    /// Ready messages.
+    pub messages: usize,
+    /// Consumers.
+    pub consumers: usize,
+}
+
+impl Vhost {
+    /// queue.declare, passive.
+    pub fn find_queue(
+        &self,
+        broker: &Broker,
+        name: &str,
+        connection: u64,
+    ) -> Result<Declared, Reply> {
+        let name = clean_name(name);
+        if *name == *ReplyAddresses::QUEUE {
+            return Ok(Declared {
+                name: name.as_ref().into(),
+                queue: None,
+                messages: 0,
+                consumers: 1,
+            });
+        }
+        if Self::is_reply_address(name.as_bytes()) {
+            return self.declare_reply_address(broker, &name);
+        }
+        let queue = self.usable_queue(&name, connection)?;
+        Ok(used(broker, queue))
+    }
+
+    /// A declare of a reply address asks whether somebody listens there; the bare name always exists.
+    fn declare_reply_address(&self, broker: &Broker, name: &str) -> Result<Declared, Reply> {
+        if broker.reply_addresses.is_open(name.as_bytes()) {
+            return Ok(Declared {
+                name: name.into(),
+                queue: None,
+                messages: 0,
+                consumers: 1,
+            });
+        }
+        Err(self.no_queue(name))
+    }
+
+    /// queue.declare, not passive.
+    pub fn declare_queue(
+        &self,
+        broker: &Broker,
+        access: &mut Access,
+        declare: DeclareQueue<'_>,
+    ) -> Result<Declared, Reply> {
+        let given = clean_name(declare.name);
+        if *given == *ReplyAddresses::QUEUE {
+            return Ok(Declared {
+                name: given.as_ref().into(),
+                queue: None,
+                messages: 0,
+                consumers: 1,
+            });
+        }
+        if Self::is_reply_address(given.as_bytes()) {
+            return self.declare_reply_address(broker, &given);
+        }
+        let server_named = given.is_empty();
+        let name = if server_named {
+            generated_name("amq.gen-")
+        } else {
+            given.into_owned()
+        };
+        let resource = queue_resource(&name, &self.name);
+        access.queue(Verb::Configure, &name)?;
+        let _change = self.bindings.lock();
+        if let Some(queue) = self.queue(&name) {
+            self.check_redeclare(&queue, &declare, &resource)?;
+            return Ok(used(broker, queue));
+        }
+        if !server_named && name.starts_with("amq.") {
+            return Err(Reply::reserved_name("queue", &name));
+        }
+        if let Some(exchange) = arguments::dead_letter_exchange(&resource, &declare.arguments)? {
+            access.queue(Verb::Read, &name)?;
+            access.exchange(Verb::Write, &exchange)?;
+        }
+        if let Some(most) = broker.settings.queues_max
+            && broker.queue_count() >= most
+        {
+            return Err(Reply::cluster_queue_limit(&name, most as u64));
+        }
+        let parsed = arguments::parse(
+            &resource,
+            &declare.arguments,
+            declare.durable,
+            declare.exclusive,
+            declare.auto_delete,
+            server_named,
+        )?;
+        let spec = QueueSpec {
+            name: name.as_str().into(),
+            vhost: Arc::clone(&self.name),
+            id: broker.next_id(),
+            durable: declare.durable && !declare.exclusive,
+            owner: declare.exclusive.then_some(declare.connection),
+            auto_delete: declare.auto_delete,
+            arguments: arguments::stored(&declare.arguments, parsed.kind),
+        };
+        let queue = Queue::new(
+            spec,
+            Rules::of(&parsed),
+            Arc::clone(&broker.journal),
+            broker.now(),
+        );
+        self.queues
+            .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
+        Ok(used(broker, queue))
+    }
+
+    fn check_redeclare(
+        &self,
+        queue: &Queue,
+        declare: &DeclareQueue<'_>,
+        resource: &str,
+    ) -> Result<(), Reply> {
+        if queue.spec.owner != declare.exclusive.then_some(declare.connection) {
+            return Err(Reply::resource_locked(&queue.spec.name, &self.name));
+        }
+        let durable = declare.durable && !declare.exclusive;
+        if queue.spec.durable != durable {
+            return Err(Reply::inequivalent(
+                "durable",
+                resource,
+                &durable.to_string(),
+                &queue.spec.durable.to_string(),
+            ));
+        }
+        if queue.spec.auto_delete != declare.auto_delete {
+            let (received, current) = (
+                declare.auto_delete.to_string(),
+                queue.spec.auto_delete.to_string(),
+            );
+            return Err(Reply::inequivalent(
+                "auto_delete",
+                resource,
+                &received,
+                &current,
+            ));
+        }
+        arguments::equivalent(&queue.spec.arguments, &declare.arguments, resource)
+    }
+
+    /// queue.delete; returns the ready messages that went with it. A missing queue is a success with none.
+    pub fn delete_queue(
+        &self,
+        broker: &Broker,
+        access: &mut Access,
+        name: &str,
+        connection: u64,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<usize, Reply> {
+        let name = clean_name(name);
+        access.queue(Verb::Configure, &name)?;
+        let Some(queue) = self.queue(&name) else {
+            return Ok(0);
+        };
+        self.check_owner(&queue, connection)?;
+        match self.remove_queue(broker, &queue, if_unused, if_empty) {
+            Ok(ready) => Ok(ready),
+            Err(Refused::Gone) => Ok(0),
+            Err(Refused::InUse) => Err(Reply::queue_in_use(&name, &self.name)),
+            Err(Refused::NotEmpty) => Err(Reply::not_empty(&name, &self.name)),
+        }
+    }
+
+    /// Deletes a queue that the caller holds, whatever its name stands for by now.
+    pub fn remove_queue(
+        &self,
+        broker: &Broker,
+        queue: &Arc<Queue>,
+        if_unused: bool,
+        if_empty: bool,
+    ) -> Result<usize, Refused> {
+        let mut bindings = self.bindings.lock();
+        let mut effects = Effects::default();
+        let ready = queue.lock().delete(if_unused, if_empty, &mut effects)?;
+        self.unlink_queue(&mut bindings, queue);
+        drop(bindings);
+        broker.perform(queue, effects);
+        Ok(ready)
+    }
+
+    /// Deletes an auto-delete or expiring queue if it still has nobody.
+    pub(in crate::broker) fn remove_abandoned(&self, broker: &Broker, queue: &Arc<Queue>) {
+        let mut bindings = self.bindings.lock();
+        let mut effects = Effects::default();
+        {
+            let mut locked = queue.lock();
+            if !locked.is_abandoned(broker.now())
+                || locked.delete(false, false, &mut effects).is_err()
+            {
+                return;
+            }
+        }
+        self.unlink_queue(&mut bindings, queue);
+        drop(bindings);
+        broker.perform(queue, effects);
+    }
+
+    fn unlink_queue(&self, bindings: &mut Bindings, queue: &Arc<Queue>) {
+        self.queues.remove(&queue.spec.name, queue);
+        for exchange in self.unbind_destination(bindings, queue.spec.id) {
+            self.unlink_exchange(bindings, &exchange);
+        }
+    }
+}
+
+/// A declare uses the queue, which puts off its `x-expires`.
+fn used(broker: &Broker, queue: Arc<Queue>) -> Declared {
+    let mut effects = Effects::default();
+    let (messages, consumers) = {
+        let mut locked = queue.lock();
+        locked.touch(broker.now(), &mut effects);
+        locked.counts()
+    };
+    broker.perform(&queue, effects);
+    Declared {
+        name: Arc::clone(&queue.spec.name),
+        queue: Some(queue),
+        messages,
+        consumers,
+    }
+}
