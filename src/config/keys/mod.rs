@@ -12,6 +12,7 @@ mod logging;
 mod management;
 mod memory;
 mod network;
+mod newer;
 mod plugins;
 mod tls;
 mod users;
@@ -107,7 +108,7 @@ const fn eg(value: &'static str) -> Preset {
 /// Only the word `none`.
 const NONE: Kind = Kind::Enum(&["none"]);
 
-static SECTIONS: [&Section; 16] = [
+static SECTIONS: [&Section; 17] = [
     &leveret::SECTION,
     &network::SECTION,
     &amqp::SECTION,
@@ -123,6 +124,7 @@ static SECTIONS: [&Section; 16] = [
     &management::SECTION,
     &management::PROMETHEUS,
     &plugins::SECTION,
+    &newer::SECTION,
     &erlang::SECTION,
 ];
 
@@ -299,6 +301,17 @@ mod tests {
         // The names in the schema files of Debian 12's package, plugins included.
         let names = include_str!("../../../tests/config/rabbitmq-3.10-keys.txt");
         assert_eq!(names.lines().count(), 849);
+        all_known(names);
+    }
+
+    #[test]
+    fn every_key_of_rabbitmq_4_0_is_known() {
+        let names = include_str!("../../../tests/config/rabbitmq-4.0-keys.txt");
+        assert_eq!(names.lines().count(), 986);
+        all_known(names);
+    }
+
+    fn all_known(names: &str) {
         for name in names.lines() {
             assert!(find(&words(&name.replace('$', ""))).is_some(), "{name}");
         }
