@@ -136,8 +136,9 @@ fn by_hand(payload: &[u8]) {
     );
     let returned = method::parse_return(payload);
     match method::id(payload) {
+        // A routing key may be any bytes, which the general parser does not know.
         Some(method::BASIC_PUBLISH) => {
-            assert_eq!(publish.is_ok(), general);
+            assert!(publish.is_ok() || !general);
             if let Ok(publish) = publish {
                 let (exchange, key) = (publish.exchange, publish.routing_key);
                 assert_eq!(publish.names.len(), exchange.len() + key.len() + 2);
