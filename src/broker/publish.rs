@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 
 use super::Broker;
 use super::exchange::Exchange;
-use super::vhost::{Vhost, Walk};
+use super::vhost::{Asked, Vhost, Walk};
 use crate::exchange::{Depends, extra_keys};
 use crate::message::{
     CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message, SealedChunk,
@@ -52,7 +52,7 @@ struct Route {
     /// Exchange and routing key as they came on the wire; empty is no route.
     names: Vec<u8>,
     targets: Targets,
-    visited: SmallVec<[(Arc<Exchange>, u64); 2]>,
+    visited: Asked,
     /// The round in which its versions were last compared.
     checked: u64,
 }

@@ -13,10 +13,13 @@ use parking_lot::RwLock;
 use crate::message::Message;
 use crate::queue::mailbox::{Control, Mailbox};
 
+/// A channel of the connection with this mailbox.
+type Asker = (Arc<Mailbox>, u16);
+
 /// All live reply addresses of the broker.
 #[derive(Default)]
 pub struct ReplyAddresses {
-    addresses: RwLock<HashMap<Box<[u8]>, (Arc<Mailbox>, u16), ahash::RandomState>>,
+    addresses: RwLock<HashMap<Box<[u8]>, Asker, ahash::RandomState>>,
 }
 
 impl ReplyAddresses {

@@ -56,10 +56,13 @@ impl Vhost {
     }
 }
 
+/// Exchanges that a route asked, each with its version at that moment.
+pub type Asked = SmallVec<[(Arc<Exchange>, u64); 2]>;
+
 /// A vhost's exchanges as a graph to route through; notes each exchange that a route asks, with its version at that moment.
 pub struct Walk {
     vhost: Arc<Vhost>,
-    asked: RefCell<SmallVec<[(Arc<Exchange>, u64); 2]>>,
+    asked: RefCell<Asked>,
     scratch: Scratch<Self>,
 }
 
@@ -93,7 +96,7 @@ impl Walk {
     }
 
     /// The exchanges that the last route asked, with the version that each had then.
-    pub fn asked(&self) -> SmallVec<[(Arc<Exchange>, u64); 2]> {
+    pub fn asked(&self) -> Asked {
         self.asked.borrow().clone()
     }
 }

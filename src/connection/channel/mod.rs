@@ -105,10 +105,7 @@ impl Channel {
         payload: &[u8],
     ) -> Result<(), Reply> {
         match method::parse(payload)? {
-            AMQPClass::Channel(one) => match one {
-                channel::AMQPMethod::Flow(flow) => self.flow(out, &flow),
-                _ => Err(unexpected(payload)),
-            },
+            AMQPClass::Channel(channel::AMQPMethod::Flow(flow)) => self.flow(out, &flow),
             AMQPClass::Access(access::AMQPMethod::Request(_)) => {
                 let ok = access::AMQPMethod::RequestOk(access::RequestOk {});
                 self.send(out, &AMQPClass::Access(ok));
