@@ -28,6 +28,13 @@ const CLEAR_SIXTEENTHS: u64 = 15;
 /// From this part of the watermark on, in 1/16, every look counts.
 const NEAR_SIXTEENTHS: u64 = 14;
 
+/// Asks the kernel for ordinary pages. The allocator would have huge ones, which cost an idle broker 12 MiB instead of 2 and a
+/// busy one no less CPU (measured at 16 B and 1 KiB: equal, or better without).
+pub fn prefer_small_pages() {
+    // Where the kernel does not know this, nothing is lost but memory.
+    let _ = nix::sys::prctl::set_thp_disable(true);
+}
+
 /// The thread that watches.
 pub struct Monitor {
     stopping: Arc<AtomicBool>,

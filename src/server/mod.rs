@@ -30,6 +30,7 @@ const RUNTIME_END_MAX: Duration = Duration::from_millis(500);
 /// Loads the configuration and serves until a signal. Exit code 0 after a signal, 1 when the start fails, with one line on
 /// stderr that says why.
 pub fn run(sources: Sources) -> ExitCode {
+    memory::prefer_small_pages();
     let (config, notices) = match Config::load(sources) {
         Ok(loaded) => loaded,
         Err(error) => return fail(&error.to_string()),
