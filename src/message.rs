@@ -14,7 +14,7 @@
 //! of the time on one core, and the gap widens when another core frees what this one allocated.
 //!
 //! A chunk lives as long as any of its messages; a queue copies stragglers out (see [`Message::pins`]) so that a small message
-//! does not hold 64 KiB. Called by connection (build, encode), exchange (look), queue (hold).
+//! does not hold 64 KiB. Called by broker (build), connection (encode), queue (hold).
 
 use std::fmt;
 use std::sync::Arc;

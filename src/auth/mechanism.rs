@@ -2,7 +2,7 @@
 
 use crate::wire::table::{self, Table, Value};
 
-/// What connection.start offers.
+/// All that there are; the configuration says which of them connection.start offers.
 pub const MECHANISMS: &str = "PLAIN AMQPLAIN";
 
 /// A way to say who one is.

@@ -254,7 +254,7 @@ impl Broker {
         &self.registry
     }
 
-    /// Connections that are open or opening.
+    /// Connections that are open: past connection.open-ok.
     pub fn connections(&self) -> usize {
         self.registry.len()
     }

@@ -14,9 +14,9 @@ pub struct Connection {
     pub id: u64,
     /// How to reach it.
     pub mailbox: Arc<Mailbox>,
-    /// Its user, once it is known.
+    /// Its user.
     pub user: Arc<str>,
-    /// Its vhost, once it is open.
+    /// Its vhost.
     pub vhost: Arc<str>,
 }
 
@@ -27,7 +27,7 @@ pub enum Refusal {
     NodeLimit(usize),
 }
 
-/// All connections that have logged in.
+/// All connections whose vhost is open.
 #[derive(Default)]
 pub struct Registry {
     open: Mutex<HashMap<u64, Arc<Connection>>>,

@@ -1,6 +1,7 @@
 //! Declare, bind, delete, and their rules: what changes a vhost's topology, one change at a time.
 //!
-//! Every verb checks permission first, then existence, as RabbitMQ does, and answers with RabbitMQ's texts (BEHAVIOURS 2.3, 3, 4).
+//! Every verb that changes something checks permission before existence, as RabbitMQ does, and answers with RabbitMQ's texts
+//! (BEHAVIOURS 2.3, 3, 4).
 //! Holds the vhost's bindings lock for the whole change; queue locks are taken below it, never the other way round. One file for
 //! each kind of thing; here is what they share.
 

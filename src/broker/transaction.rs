@@ -43,7 +43,7 @@ impl Transaction {
         self.part(queue).settles.push((sequence, outcome));
     }
 
-    /// Does all of it. Deleted queues are passed over, as for a plain publish and ack.
+    /// Does all of it. Deleted queues are passed over, as for a plain ack; only a plain publish would be routed once more.
     pub fn commit(self, broker: &Broker, now: u64) -> Receipt {
         let parts: Vec<(Arc<Queue>, Part)> = self.parts.into_values().collect();
         let mut locks: Vec<_> = parts.iter().map(|(queue, _)| queue.lock()).collect();

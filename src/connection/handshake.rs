@@ -5,7 +5,8 @@
 //! ```
 //!
 //! As RabbitMQ, whatever goes wrong before the vhost is opened ends the connection in silence after a pause, except refused
-//! credentials of a client that says it understands `authentication_failure_close` (BEHAVIOURS 1.1 to 1.5).
+//! credentials of a client that says it understands `authentication_failure_close`, and bytes that are no frame or a frame that
+//! is no method on channel 0 (501, 505; see `session`) (BEHAVIOURS 1.1 to 1.5).
 
 use std::net::SocketAddr;
 use std::sync::Arc;

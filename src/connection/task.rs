@@ -1,7 +1,8 @@
 //! The task of one connection: rounds of read, handle, take the mailbox's batch, encode, write once, wake others.
 //!
-//! A hand-written future: between two polls it holds the session and the socket and no buffer. Under load one syscall carries
-//! hundreds of frames; idle, a frame leaves at once. After [`ROUND_BYTES_MAX`] or [`ROUND_TIME_MAX`] it lets others run.
+//! A hand-written future: between two polls it holds the session and the socket, and a buffer only while part of a frame has
+//! come or something is unsent. Under load one syscall carries hundreds of frames; idle, a frame leaves at once. After
+//! [`ROUND_BYTES_MAX`] or [`ROUND_TIME_MAX`] it lets others run.
 
 use std::future::Future;
 use std::io::{self, IoSlice};

@@ -3,9 +3,9 @@
 //! It has to cost much less than any broker, or it would measure itself: messages are prebuilt by the hundred and written 64 KiB
 //! at a time (batch.rs), deliveries are counted by walking over frame heads (walker.rs), acks leave in groups. A connection has
 //! a thread of its own with a blocking socket (producer.rs, consumer.rs); beyond 64 connections all share one event loop
-//! (many.rs). Figures: meter.rs counts, process.rs reads the broker's CPU and memory, round.rs makes one round and
-//! watch.rs measures it, figures.rs
-//! makes medians, text and JSON of several. `main` calls [`run`]; the broker's own rooms, other than `wire`, are not used here.
+//! (many.rs). Figures: meter.rs counts, process.rs reads the broker's CPU and memory, round.rs makes one round and watch.rs
+//! measures it, figures.rs makes medians, text and JSON of several. `main` calls [`run`]; the broker's own rooms, other than
+//! `wire`, are not used here.
 
 mod args;
 mod batch;

@@ -1,5 +1,6 @@
-//! Every bound that a peer can reach on the wire: value, unit, reason. Rooms above add theirs here too, so that one page
-//! answers "how much can a stranger make us hold?". Settings that a user may change start from the defaults below.
+//! Every bound that a peer can reach on the wire: value, unit, reason. Settings that a user may change start from the defaults
+//! below. Rooms above keep theirs beside what they bound (`queue/mailbox.rs`, `connection/output.rs`, `connection/channel`);
+//! the table "Limits that a peer can reach" in README.md has them all.
 
 /// Bytes of the smallest frame limit a peer may ask for in tune-ok (RabbitMQ up to 4.0; 8192 from 4.1).
 pub const FRAME_BYTES_MIN: u32 = 4096;
