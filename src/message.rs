@@ -48,6 +48,13 @@ pub struct Draft {
     body: u32,
 }
 
+impl Draft {
+    /// Whether both are the same message of the same chunk.
+    pub fn is(&self, other: &Self) -> bool {
+        self.start == other.start
+    }
+}
+
 /// This message was dead-lettered by the broker: its `x-death` headers are the broker's own, not a client's claim.
 const DEAD_LETTERED: u8 = 1;
 /// delivery-mode 2.

@@ -10,6 +10,7 @@ mod names;
 pub mod publish;
 mod registry;
 pub mod reply_to;
+mod routes;
 pub mod timers;
 pub mod topology;
 pub mod transaction;

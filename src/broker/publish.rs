@@ -11,7 +11,8 @@ use smallvec::SmallVec;
 
 use super::Broker;
 use super::exchange::Exchange;
-use super::vhost::{Asked, Vhost, Walk};
+use super::routes::{Routes, Targets};
+use super::vhost::{Vhost, Walk};
 use crate::exchange::{Depends, extra_keys};
 use crate::message::{
     CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message, SealedChunk,
@@ -21,14 +22,12 @@ use crate::store::Receipt;
 use crate::wire::properties::{Edits, Properties, rewrite};
 use crate::wire::table::Table;
 
-/// Routes that a connection remembers at most; must be a power of two.
-const ROUTES_MAX: usize = 512;
-/// Routes that it has room for at first.
-const ROUTES_MIN: usize = 8;
 /// Queues that a connection keeps at hand; past that it forgets all between two rounds.
 const QUEUES_MAX: usize = 1024;
 /// Most messages of a round before it is flushed.
 const PENDING_MAX: usize = 4096;
+/// Messages for one queue for which room is kept while the connection is idle.
+const PENDING_KEPT: usize = 16;
 
 /// A message on its way to a queue: chunk, place in it, and the channel that wants it back if it cannot be routed after all.
 struct Pending {
@@ -42,19 +41,6 @@ struct Local {
     queue: Arc<Queue>,
     pending: Vec<Pending>,
     persistent: bool,
-}
-
-/// Indexes into the publisher's queues.
-type Targets = SmallVec<[u32; 4]>;
-
-#[derive(Default)]
-struct Route {
-    /// Exchange and routing key as they came on the wire; empty is no route.
-    names: Vec<u8>,
-    targets: Targets,
-    visited: Asked,
-    /// The round in which its versions were last compared.
-    checked: u64,
 }
 
 /// Where a message went.
@@ -99,14 +85,14 @@ pub enum Body<'a> {
 /// See the module.
 pub struct Publisher {
     walk: Walk,
-    routes: Vec<Route>,
-    hasher: ahash::RandomState,
-    last: usize,
+    routes: Routes,
     queues: Vec<Local>,
     dirty: Vec<u32>,
     chunks: Vec<SealedChunk>,
     builder: Option<ChunkBuilder>,
     pending: usize,
+    /// Some queue's list has room for more than an idle connection should keep.
+    grown: bool,
     /// Bytes that the rest of this round may bring, to size chunks by.
     hint: usize,
     round: u64,
@@ -118,14 +104,13 @@ impl Publisher {
     pub fn new(vhost: Arc<Vhost>) -> Self {
         Self {
             walk: Walk::new(vhost),
-            routes: Vec::new(),
-            hasher: ahash::RandomState::with_seeds(1, 2, 3, 4),
-            last: 0,
+            routes: Routes::default(),
             queues: Vec::new(),
             dirty: Vec::new(),
             chunks: Vec::new(),
             builder: None,
             pending: 0,
+            grown: false,
             hint: 0,
             round: 1,
             found: Vec::new(),
@@ -164,38 +149,13 @@ impl Publisher {
     /// Whether the route of these names is remembered and still holds, so that whoever published by it before may again.
     #[inline]
     pub fn knows(&mut self, names: &[u8]) -> bool {
-        self.cached(names).is_some()
-    }
-
-    #[inline]
-    fn cached(&mut self, names: &[u8]) -> Option<usize> {
-        let mut index = self.last;
-        if self.routes.get(index)?.names != names {
-            index = self.hasher.hash_one(names) as usize & (self.routes.len() - 1);
-            if self.routes[index].names != names {
-                return None;
-            }
-            self.last = index;
-        }
-        let route = &mut self.routes[index];
-        if route.checked != self.round {
-            if route
-                .visited
-                .iter()
-                .any(|(exchange, version)| exchange.version() != *version)
-            {
-                route.names.clear();
-                return None;
-            }
-            route.checked = self.round;
-        }
-        Some(index)
+        self.routes.find(names, self.round)
     }
 
     /// The queues of the route that [`knows`](Self::knows) has just found.
     pub fn known_targets(&self) -> impl Iterator<Item = &Queue> {
-        self.routes[self.last]
-            .targets
+        self.routes
+            .found()
             .iter()
             .map(|target| &*self.queues[*target as usize].queue)
     }
@@ -211,11 +171,9 @@ impl Publisher {
         body: &[u8],
         mandatory: u16,
     ) {
-        let index = self.last;
-        debug_assert!(self.routes[index].names == names);
         let (chunk, draft) = self.draft(names, properties, persistent, body);
         self.pending += 1;
-        for target in &self.routes[index].targets {
+        for target in self.routes.found() {
             Self::note(
                 &mut self.queues,
                 &mut self.dirty,
@@ -305,8 +263,8 @@ impl Publisher {
         let keyed = extra
             .as_ref()
             .is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
-        if keyed && let Some(index) = self.cached(names) {
-            let targets = self.routes[index].targets.clone();
+        if keyed && self.routes.find(names, self.round) {
+            let targets = self.routes.found().clone();
             self.push(&targets, names, raw, persistent, body, mandatory);
             return Routed::To(targets.len());
         }
@@ -394,40 +352,13 @@ impl Publisher {
     }
 
     fn remember(&mut self, names: &[u8], targets: &Targets) {
-        let visited = self.walk.asked();
-        if visited
+        let asked = self.walk.asked();
+        if asked
             .iter()
-            .any(|(exchange, _)| exchange.depends() != Depends::RoutingKey)
+            .all(|(exchange, _)| exchange.depends() == Depends::RoutingKey)
         {
-            return;
+            self.routes.remember(names, targets, asked, self.round);
         }
-        if self.routes.is_empty() {
-            self.routes.resize_with(ROUTES_MIN, Route::default);
-        }
-        let hash = self.hasher.hash_one(names) as usize;
-        let mut index = hash & (self.routes.len() - 1);
-        while !self.routes[index].names.is_empty() && self.routes.len() < ROUTES_MAX {
-            self.grow();
-            index = hash & (self.routes.len() - 1);
-        }
-        let route = &mut self.routes[index];
-        route.names.clear();
-        route.names.extend_from_slice(names);
-        route.targets.clone_from(targets);
-        route.visited = visited;
-        route.checked = self.round;
-        self.last = index;
-    }
-
-    fn grow(&mut self) {
-        let old = std::mem::take(&mut self.routes);
-        let size = (old.len() * 4).min(ROUTES_MAX);
-        self.routes.resize_with(size, Route::default);
-        for route in old.into_iter().filter(|route| !route.names.is_empty()) {
-            let index = self.hasher.hash_one(route.names.as_slice()) as usize & (size - 1);
-            self.routes[index] = route;
-        }
-        self.last = 0;
     }
 
     /// Pushes what waits into its queues. Returns the receipt that confirms of these messages wait for; `effects` collects the
@@ -448,8 +379,10 @@ impl Publisher {
         self.pending = 0;
         self.round += 1;
         let mut receipt = Receipt::NOTHING;
+        let mut gone: SmallVec<[u32; 1]> = SmallVec::new();
         for index in 0..self.dirty.len() {
-            let local = &mut self.queues[self.dirty[index] as usize];
+            let target = self.dirty[index];
+            let local = &mut self.queues[target as usize];
             let mut effects = Effects::default();
             let chunks = &self.chunks;
             let messages = local
@@ -462,24 +395,22 @@ impl Publisher {
                 .lock()
                 .publish(messages, persistent, now, &mut effects);
             wakers.take_wakers(&mut effects);
-            let queue = effects.is_more().then(|| Arc::clone(&local.queue));
             match published {
                 Ok(placed) => receipt = receipt.max(placed),
-                Err(_) => {
-                    let orphans = std::mem::take(&mut local.pending);
-                    receipt = receipt.max(self.reroute(broker, &orphans, now, wakers, unroutable));
-                }
+                Err(_) => gone.push(target),
             }
-            if let Some(queue) = queue {
-                broker.perform(&queue, effects);
-            }
-            let local = &mut self.queues[self.dirty[index] as usize];
-            local.pending.clear();
-            if local.pending.capacity() > PENDING_MAX / 2 {
-                local.pending.shrink_to(PENDING_MAX / 8);
+            if effects.is_more() {
+                broker.perform(&local.queue, effects);
             }
         }
-        self.dirty.clear();
+        for target in gone {
+            receipt = receipt.max(self.reroute(broker, target, now, wakers, unroutable));
+        }
+        for target in self.dirty.drain(..) {
+            let pending = &mut self.queues[target as usize].pending;
+            pending.clear();
+            self.grown |= pending.capacity() > PENDING_KEPT;
+        }
         self.chunks.clear();
         if self.queues.len() > QUEUES_MAX {
             self.queues.clear();
@@ -488,19 +419,29 @@ impl Publisher {
         receipt
     }
 
+    /// Gives back the memory that a busy time has left.
+    pub fn rest(&mut self) {
+        if std::mem::take(&mut self.grown) {
+            for local in &mut self.queues {
+                local.pending = Vec::new();
+            }
+        }
+    }
+
     /// Messages whose queue was deleted after they were routed: route once more.
     #[cold]
     fn reroute(
         &mut self,
         broker: &Broker,
-        orphans: &[Pending],
+        gone: u32,
         now: u64,
         wakers: &mut Effects,
         unroutable: &mut Vec<Unroutable>,
     ) -> Receipt {
         self.routes.clear();
         let mut receipt = Receipt::NOTHING;
-        for orphan in orphans {
+        let orphans = std::mem::take(&mut self.queues[gone as usize].pending);
+        for orphan in &orphans {
             let message = self.chunks[orphan.chunk as usize].message(&orphan.draft);
             let mut found = Vec::new();
             if let Some(exchange) = std::str::from_utf8(message.exchange())
@@ -508,27 +449,28 @@ impl Publisher {
                 .and_then(|name| self.walk.vhost().exchange(name))
             {
                 let properties = Properties::new(message.properties());
-                self.walk
-                    .route(&exchange, &[message.routing_key()], properties, &mut found);
+                let extra = extra_keys(properties).unwrap_or_default();
+                let keys = extra.after(message.routing_key());
+                self.walk.route(&exchange, &keys, properties, &mut found);
             }
             let mut placed = false;
             for queue in found {
-                // Its other queues have it already: only a queue that took the dead one's place is new.
-                if self
-                    .queues
-                    .iter()
-                    .any(|local| Arc::ptr_eq(&local.queue, &queue))
-                {
+                // Where it was pushed in this round already, it is not pushed again.
+                let has_it = self.dirty.iter().any(|target| {
+                    let local = &self.queues[*target as usize];
+                    Arc::ptr_eq(&local.queue, &queue)
+                        && local.pending.iter().any(|one| one.is(orphan))
+                });
+                if has_it {
                     placed = true;
                     continue;
                 }
                 let mut effects = Effects::default();
                 let one = std::iter::once(message.clone());
-                if let Ok(new) =
-                    queue
-                        .lock()
-                        .publish(one, message.is_persistent(), now, &mut effects)
-                {
+                let pushed = queue
+                    .lock()
+                    .publish(one, message.is_persistent(), now, &mut effects);
+                if let Ok(new) = pushed {
                     receipt = receipt.max(new);
                     placed = true;
                 }
@@ -543,6 +485,13 @@ impl Publisher {
             }
         }
         receipt
+    }
+}
+
+impl Pending {
+    /// Whether both stand for the same message.
+    fn is(&self, other: &Self) -> bool {
+        self.chunk == other.chunk && self.draft.is(&other.draft)
     }
 }
 

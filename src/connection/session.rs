@@ -18,17 +18,9 @@ use amq_protocol::protocol::{AMQPClass, connection};
 
 use self::open::{Fault, Open, close_channel};
 use super::Settings;
-use super::channel::confirm::Confirms;
-use super::consumers::Consumers;
-use super::context::Context;
-use super::handshake::{Capabilities, Handshake, Step, Tuned};
+use super::handshake::{Handshake, Step};
 use super::output::{CAP_BYTES, HIGH_WATER_BYTES, Output};
-use super::queues::{Queues, Settles};
-use crate::auth::User;
-use crate::broker::access::Access;
-use crate::broker::publish::Publisher;
-use crate::broker::{Broker, Connection, Refusal};
-use crate::queue::Effects;
+use crate::broker::Broker;
 use crate::queue::mailbox::{Control, Drained, Mailbox};
 use crate::wire::frame::{self, Cut, Frame};
 use crate::wire::method;
@@ -163,8 +155,12 @@ impl Session {
                 Ok(0) => break,
                 Ok(some) => used += some,
                 Err(reply) => {
+                    // What follows a whole frame is still cut in step, so that the peer's close-ok is seen.
+                    used += match frame::cut(&bytes[used..], self.settings.frame_max) {
+                        Cut::Whole { used, .. } if reply.code != 501 => used,
+                        _ => bytes.len() - used,
+                    };
                     self.fail(reply);
-                    used = bytes.len();
                 }
             }
         }
@@ -298,64 +294,6 @@ impl Session {
             Step::Refuse(reply) => self.close(reply, PAUSE_MS),
             Step::Closed => self.closed_by_client(),
         }
-    }
-
-    fn open(
-        &self,
-        vhost: &str,
-        user: &Arc<User>,
-        tuned: Tuned,
-        capabilities: Capabilities,
-    ) -> Result<Open, Reply> {
-        let found = self
-            .broker
-            .vhost(vhost)
-            .ok_or_else(|| Reply::vhost_not_found(vhost))?;
-        let access = Access::new(
-            &self.broker.users,
-            Arc::clone(user),
-            Arc::clone(&found.name),
-        )
-        .ok_or_else(|| Reply::vhost_refused(vhost, &user.name))?;
-        let entry = Connection {
-            id: self.id,
-            mailbox: Arc::clone(&self.mailbox),
-            user: Arc::clone(&user.name),
-            vhost: Arc::clone(&found.name),
-        };
-        match self
-            .broker
-            .registry()
-            .add(Arc::new(entry), self.broker.settings.connections_max)
-        {
-            Ok(()) => {}
-            Err(Refusal::NodeLimit(most)) => return Err(Reply::node_connection_limit(most as u64)),
-        }
-        let permitted = access.version();
-        let cx = Context {
-            broker: Arc::clone(&self.broker),
-            settings: Arc::clone(&self.settings),
-            id: self.id,
-            mailbox: Arc::clone(&self.mailbox),
-            publisher: Publisher::new(Arc::clone(&found)),
-            vhost: found,
-            access,
-            permitted,
-            tuned,
-            capabilities,
-            confirms: Confirms::default(),
-            queues: Queues::default(),
-            settles: Settles::default(),
-            consumers: Consumers::default(),
-            backlog: std::collections::VecDeque::new(),
-            exclusive: Vec::new(),
-            freed: Vec::new(),
-            wakers: Effects::default(),
-            now: self.now,
-            published: false,
-            half_sent: 0,
-        };
-        Ok(Open::new(cx))
     }
 
     /// A connection exception, or whatever else makes the broker close.
@@ -531,6 +469,7 @@ impl Session {
     pub fn rest(&mut self) {
         if let State::Open(open) = &mut self.state {
             open.cx.settles.rest();
+            open.cx.publisher.rest();
             if open.cx.backlog.capacity() > 0 && open.cx.backlog.is_empty() {
                 super::buffers::give_deliveries(std::mem::take(&mut open.cx.backlog).into());
             }

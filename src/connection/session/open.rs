@@ -3,13 +3,25 @@
 //! A publish whose method, header and body lie whole in front is handed on as it is; everything else goes frame by frame. A
 //! channel's fault closes the channel here, a connection's goes up to the session.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use amq_protocol::protocol::{AMQPClass, channel as channel_class, connection};
 
+use super::Session;
+use crate::auth::User;
+use crate::broker::access::Access;
+use crate::broker::publish::Publisher;
+use crate::broker::{Connection, Refusal};
 use crate::connection::channel::Channel;
+use crate::connection::channel::confirm::Confirms;
 use crate::connection::channel::publish::Content;
+use crate::connection::consumers::Consumers;
 use crate::connection::context::Context;
+use crate::connection::handshake::{Capabilities, Tuned};
 use crate::connection::output::Output;
-use crate::queue::Outcome;
+use crate::connection::queues::{Queues, Settles};
+use crate::queue::{Effects, Outcome};
 use crate::wire::frame::{self, Cut, Frame};
 use crate::wire::reply::{Reply, Scope};
 use crate::wire::{content, method};
@@ -51,6 +63,65 @@ pub(super) fn close_channel(
     channel.end(cx, out);
     reply.write(out.bytes(), channel.number);
     channel.closing = true;
+}
+
+impl Session {
+    /// Opens a vhost for who has logged in. Checks in RabbitMQ's order: the node's limit, the vhost, the permission.
+    pub(super) fn open(
+        &self,
+        vhost: &str,
+        user: &Arc<User>,
+        tuned: Tuned,
+        capabilities: Capabilities,
+    ) -> Result<Open, Reply> {
+        let most = self.broker.settings.connections_max;
+        if let Some(most) = most.filter(|most| self.broker.connections() >= *most) {
+            return Err(Reply::node_connection_limit(most as u64));
+        }
+        let found = self
+            .broker
+            .vhost(vhost)
+            .ok_or_else(|| Reply::vhost_not_found(vhost))?;
+        let access = Access::new(
+            &self.broker.users,
+            Arc::clone(user),
+            Arc::clone(&found.name),
+        )
+        .ok_or_else(|| Reply::vhost_refused(vhost, &user.name))?;
+        let entry = Connection {
+            id: self.id,
+            mailbox: Arc::clone(&self.mailbox),
+            user: Arc::clone(&user.name),
+            vhost: Arc::clone(&found.name),
+        };
+        let added = self.broker.registry().add(Arc::new(entry), most);
+        added.map_err(|Refusal::NodeLimit(most)| Reply::node_connection_limit(most as u64))?;
+        let permitted = access.version();
+        let cx = Context {
+            broker: Arc::clone(&self.broker),
+            settings: Arc::clone(&self.settings),
+            id: self.id,
+            mailbox: Arc::clone(&self.mailbox),
+            publisher: Publisher::new(Arc::clone(&found)),
+            vhost: found,
+            access,
+            permitted,
+            tuned,
+            capabilities,
+            confirms: Confirms::default(),
+            queues: Queues::default(),
+            settles: Settles::default(),
+            consumers: Consumers::default(),
+            backlog: VecDeque::new(),
+            exclusive: Vec::new(),
+            freed: Vec::new(),
+            wakers: Effects::default(),
+            now: self.now,
+            published: false,
+            half_sent: 0,
+        };
+        Ok(Open::new(cx))
+    }
 }
 
 impl Open {
