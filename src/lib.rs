@@ -29,7 +29,8 @@
 //! 1. A connection's task works in rounds: read what the socket has, handle every whole frame, take the mailbox's batch, write
 //!    once, wake others. The session cuts frames out of the bytes and hands each to its channel.
 //! 2. A publish is checked and routed (a cache by exchange and routing key, else a walk over the exchanges), and its bytes are
-//!    copied once into the round's chunk; property block and names stay the bytes that came.
+//!    copied once into the round's chunk; a large body has a buffer of its own. Property block and names stay the bytes that
+//!    came, but for the few edits that RabbitMQ makes, too (BCC, reply-to, x-death).
 //! 3. At the end of the round, or before any method that could see the difference, each queue is locked once for all that it
 //!    gets: messages are placed, handed to consumers with credit by pushing into their connections' mailboxes, limits and
 //!    expiry are applied, and the journal gives a receipt.
