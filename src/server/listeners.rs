@@ -186,15 +186,16 @@ async fn accept(
     hand_on: impl Fn(TcpStream, SocketAddr),
 ) {
     let mut pause = PAUSE_MIN;
-    let mut paused = false;
+    // A pause that was logged and whose end was not; when that was.
+    let mut told = false;
     let mut logged: Option<Instant> = None;
     loop {
         match listener.accept().await {
             Ok((stream, peer)) => {
-                if paused && logged.is_some_and(|at| at.elapsed() >= PAUSE_LOGGED_EVERY) {
+                if told {
                     info!("accepting connections on {address} again");
+                    told = false;
                 }
-                paused = false;
                 pause = PAUSE_MIN;
                 // An IPv4 client of a socket that takes both is shown, and judged, as what it is.
                 hand_on(
@@ -203,11 +204,11 @@ async fn accept(
                 );
             }
             Err(error) if is_exhausted(&error) => {
-                if !paused && logged.is_none_or(|at| at.elapsed() >= PAUSE_LOGGED_EVERY) {
+                if !told && logged.is_none_or(|at| at.elapsed() >= PAUSE_LOGGED_EVERY) {
                     warn!("accepting connections on {address} pauses: {error}");
+                    told = true;
                     logged = Some(Instant::now());
                 }
-                paused = true;
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(PAUSE_MAX);
             }

@@ -69,7 +69,10 @@ pub fn start(log: &Log) -> Result<Logging, String> {
     }
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layers))
         .map_err(|error| format!("cannot start logging: {error}"))?;
-    std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+    std::panic::set_hook(Box::new(|panic| {
+        // One event, one line.
+        tracing::error!("{}", panic.to_string().replace('\n', " "));
+    }));
     Ok(Logging { outputs })
 }
 

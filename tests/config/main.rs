@@ -2,6 +2,7 @@
 //! starts and stops. What each key means is tested beside the code.
 
 mod check;
+mod memory;
 mod process;
 mod serve;
 mod support;

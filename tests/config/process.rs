@@ -35,6 +35,23 @@ fn sigterm_and_ctrl_c_end_it_with_exit_code_0() {
 }
 
 #[test]
+fn a_broker_that_logs_nothing_waits_for_the_signal_too() {
+    let home = home();
+    let level = "log.console.level=none";
+    let mut running = Running::start(leveret(home.path()).args([
+        "--set",
+        "listeners.tcp.default=127.0.0.1:0",
+        "--set",
+        level,
+    ]));
+    std::thread::sleep(Duration::from_millis(500));
+    running.signal("TERM");
+    let (status, _) = running.end();
+    assert_eq!(status.code(), Some(0));
+    assert!(running.seen().is_empty(), "{:#?}", running.seen());
+}
+
+#[test]
 fn peers_that_say_nothing_do_not_hold_the_end_up() {
     let home = home();
     let (mut running, address) = start(home.path());
