@@ -19,7 +19,7 @@ class Blocked(Case):
         queue, told = self.queue("q", exclusive=False, auto_delete=False), []
         drain = self.connect()
         self.addCleanup(lambda: drain.channel().queue_delete(queue))
-        publisher = self.connect(heartbeat=0)
+        publisher = self.connect(heartbeat=0, blocked_connection_timeout=30)
         publisher.add_on_connection_blocked_callback(lambda _, frame: told.append(frame.method.reason))
         publisher.add_on_connection_unblocked_callback(lambda _, frame: told.append("unblocked"))
         channel = publisher.channel()
