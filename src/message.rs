@@ -335,10 +335,9 @@ impl Message {
         if self.chunk.data[self.start as usize + at] & EXPIRATION == 0 {
             return None;
         }
-        std::str::from_utf8(Properties::new(self.properties()).expiration()?)
-            .ok()?
-            .parse()
-            .ok()
+        let text = std::str::from_utf8(Properties::new(self.properties()).expiration()?).ok()?;
+        // Signed, because "-0" is a number as well.
+        u64::try_from(text.parse::<i64>().ok()?).ok()
     }
 
     /// Whether its body lies apart and is to be written vectored.

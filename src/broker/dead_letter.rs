@@ -32,7 +32,6 @@ pub fn drain(broker: &Broker, queue: &Arc<Queue>) {
             }
             return;
         }
-        batches += 1;
         let (dying, rules) = {
             let mut locked = queue.lock();
             (locked.take_dying(BATCH), Arc::clone(locked.rules()))
@@ -40,6 +39,7 @@ pub fn drain(broker: &Broker, queue: &Arc<Queue>) {
         if dying.is_empty() {
             continue;
         }
+        batches += 1;
         if let (Some(vhost), Some(dead_letter)) =
             (broker.vhost(&queue.spec.vhost), &rules.dead_letter)
         {
@@ -125,7 +125,7 @@ fn place(
             now,
             &mut effects,
         );
-        if std::mem::take(&mut effects.dying) {
+        if std::mem::take(&mut effects.dying) && !todo.contains(&target) {
             todo.push(Arc::clone(&target));
         }
         broker.perform(&target, effects);

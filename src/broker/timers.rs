@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -38,7 +39,12 @@ impl Ord for Entry {
 pub struct Timers {
     heap: Mutex<BinaryHeap<Reverse<Entry>>>,
     earlier: Notify,
+    /// With so many entries it is looked which queues are still there.
+    sweep_at: AtomicUsize,
 }
+
+/// Fewer entries are never looked through.
+const SWEEP_MIN: usize = 1024;
 
 /// Longest sleep; a deadline far away is looked at again.
 const SLEEP_MAX: Duration = Duration::from_secs(3600);
@@ -51,6 +57,12 @@ impl Timers {
             queue: Arc::downgrade(queue),
         };
         let mut heap = self.heap.lock();
+        if heap.len() >= self.sweep_at.load(Ordering::Relaxed) {
+            // A deleted queue's memory is not kept until a deadline far away.
+            heap.retain(|Reverse(entry)| entry.queue.strong_count() > 0);
+            self.sweep_at
+                .store(2 * heap.len().max(SWEEP_MIN), Ordering::Relaxed);
+        }
         let earlier = heap.peek().is_none_or(|Reverse(first)| at < first.at);
         heap.push(Reverse(entry));
         drop(heap);

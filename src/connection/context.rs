@@ -4,7 +4,7 @@
 //! difference flushes first: every method but publish and settle ([`Context::flush`]), a publish to a queue with settles
 //! waiting, a settle of a queue with publishes waiting.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use super::Settings;
@@ -42,7 +42,9 @@ pub struct Context {
     /// Deliveries taken from the mailbox and not encoded yet.
     pub(super) backlog: VecDeque<Delivery>,
     /// Queues that go with the connection.
-    pub(super) exclusive: Vec<Arc<Queue>>,
+    pub(super) exclusive: BTreeMap<u64, Arc<Queue>>,
+    /// With so many it is looked which are still there.
+    pub(super) exclusive_sweep: usize,
     /// Numbers of channels with a shared prefetch limit that has room again.
     pub(super) freed: Vec<u16>,
     /// Wake-ups of other connections, done at the end of the round.
@@ -94,6 +96,17 @@ impl Context {
         }
     }
 
+    /// Whether a publish to these queues may not overtake the settles that wait: settles of the same queues, or any that may
+    /// bring messages to other queues.
+    pub(super) fn settles_come_first(&self) -> bool {
+        !self.settles.is_empty()
+            && (self.settles.may_dead_letter()
+                || self
+                    .publisher
+                    .known_targets()
+                    .any(|queue| self.settles.concerns(&self.queues, queue)))
+    }
+
     /// One delivery is settled: `queue` loses a use with it.
     #[inline]
     pub(super) fn settle(&mut self, queue: u32, sequence: u64, outcome: Outcome, out: &mut Output) {
@@ -111,10 +124,23 @@ impl Context {
         for consumer in self.consumers.of_channel(channel) {
             let mut effects = Effects::default();
             let queue = self.queues.get(consumer.queue);
-            queue
-                .lock()
-                .resume(std::iter::once(consumer.number), self.now, &mut effects);
+            queue.lock().resume(
+                std::iter::once(consumer.number),
+                true,
+                self.now,
+                &mut effects,
+            );
             self.broker.perform(queue, effects);
+        }
+    }
+
+    /// The queue goes with the connection. Those that have gone before it are forgotten now and then.
+    pub(super) fn own(&mut self, queue: Arc<Queue>) {
+        if self.exclusive.insert(queue.spec.id, queue).is_none()
+            && self.exclusive.len() >= self.exclusive_sweep
+        {
+            self.exclusive.retain(|_, queue| !queue.lock().is_gone());
+            self.exclusive_sweep = 2 * self.exclusive.len().max(EXCLUSIVE_SWEEP_MIN);
         }
     }
 
@@ -132,12 +158,15 @@ impl Context {
             let mut effects = Effects::default();
             queue
                 .lock()
-                .resume(std::iter::once(consumer), self.now, &mut effects);
+                .resume(std::iter::once(consumer), false, self.now, &mut effects);
             self.wakers.take_wakers(&mut effects);
             self.broker.perform(&queue, effects);
         }
     }
 }
+
+/// Exclusive queues that a connection may declare before it is looked which are still there.
+pub const EXCLUSIVE_SWEEP_MIN: usize = 32;
 
 /// Reply code of basic.return.
 pub const NO_ROUTE: u16 = 312;

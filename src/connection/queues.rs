@@ -122,6 +122,11 @@ impl Settles {
         });
     }
 
+    /// Whether any settle that waits is more than an ack: its message may go to another queue.
+    pub fn may_dead_letter(&self) -> bool {
+        self.runs.iter().any(|run| run.outcome != Outcome::Ack)
+    }
+
     /// Whether a settle for this queue waits.
     pub fn concerns(&self, queues: &Queues, queue: &Queue) -> bool {
         self.runs

@@ -108,11 +108,6 @@ impl Session {
         !self.blocked && self.output.len() < CAP_BYTES && !self.has_ended()
     }
 
-    /// Whether publishes of this connection wait for an alarm to clear.
-    pub fn is_blocked(&self) -> bool {
-        self.blocked
-    }
-
     /// Whether deliveries may be encoded now.
     pub fn wants_deliveries(&self) -> bool {
         self.output.len() < HIGH_WATER_BYTES
@@ -361,6 +356,9 @@ impl Session {
         let State::Open(mut open) = std::mem::replace(&mut self.state, State::Ended) else {
             return;
         };
+        // Nothing comes in any more; what did is given back by the ends of the channels.
+        let drained = self.mailbox.close();
+        open.cx.backlog.extend(drained.deliveries);
         let mut channels = std::mem::take(&mut open.channels);
         open.cx.broker.close_channels(channels.len());
         for channel in &mut channels {
@@ -368,13 +366,12 @@ impl Session {
         }
         open.cx.flush(&mut self.output);
         open.cx.wakers.wake();
-        for queue in std::mem::take(&mut open.cx.exclusive) {
+        for queue in std::mem::take(&mut open.cx.exclusive).into_values() {
             let _ = open
                 .cx
                 .vhost
                 .remove_queue(&open.cx.broker, &queue, false, false);
         }
-        self.mailbox.close();
         self.broker.registry().remove(self.id);
         self.blocked = false;
         tracing::info!(connection = self.id, peer = %self.peer, "connection closed");
@@ -393,12 +390,15 @@ impl Session {
     fn control(&mut self, control: Control) {
         match control {
             Control::Close(reply) => self.close(reply, CLOSE_MS),
-            Control::Alarm => self.look_at_alarms(),
+            Control::Alarm => self.look_at_alarms(false),
             Control::Durable => {}
             Control::ConsumerCancelled(id) => {
                 let State::Open(open) = &mut self.state else {
                     return;
                 };
+                // What is on its way to it may still lie in the mailbox.
+                let drained = open.cx.mailbox.drain_deliveries();
+                open.cx.pull(drained.deliveries, drained.waiting);
                 let Some(number) = open.cx.consumers.get(id).map(|consumer| consumer.channel)
                 else {
                     return;
@@ -408,6 +408,10 @@ impl Session {
                 }
             }
             Control::DirectReply { channel, message } => {
+                // At most once: a peer that does not read what it asked for gets no more of it.
+                if self.output.len() >= CAP_BYTES {
+                    return;
+                }
                 let State::Open(open) = &mut self.state else {
                     return;
                 };
@@ -453,8 +457,8 @@ impl Session {
         let cx = &mut open.cx;
         cx.confirms
             .acknowledge(cx.broker.journal(), &mut self.output);
-        if cx.published && cx.broker.is_alarmed() {
-            self.look_at_alarms();
+        if std::mem::take(&mut cx.published) && cx.broker.is_alarmed() {
+            self.look_at_alarms(true);
         }
     }
 
@@ -477,17 +481,16 @@ impl Session {
     }
 
     /// A connection that publishes is blocked while an alarm is raised; it hears of it if it asked for that.
-    fn look_at_alarms(&mut self) {
+    fn look_at_alarms(&mut self, published: bool) {
         let State::Open(open) = &mut self.state else {
             return;
         };
         let raised = open.cx.broker.is_alarmed();
         let tells = open.cx.capabilities.connection_blocked;
-        let said = if !self.blocked && raised && open.cx.published {
+        let said = if !self.blocked && raised && published {
             let reason = open.cx.broker.alarm_reason().into();
             connection::AMQPMethod::Blocked(connection::Blocked { reason })
         } else if self.blocked && !raised {
-            open.cx.published = false;
             connection::AMQPMethod::Unblocked(connection::Unblocked {})
         } else {
             return;

@@ -28,6 +28,8 @@ use crate::broker::Broker;
 const ROUND_BYTES_MAX: usize = 256 * 1024;
 /// Time that one poll takes at most.
 const ROUND_TIME_MAX: Duration = Duration::from_micros(100);
+/// Milliseconds after which a connection that never rests looks at its deadlines.
+const LOOK_MS: u64 = 250;
 /// Slices of one write.
 const SLICES: usize = 32;
 /// Bytes of a large body that one read takes.
@@ -45,6 +47,8 @@ pub struct Task {
     heartbeat: Option<Heartbeat>,
     sleep: Option<Pin<Box<Sleep>>>,
     sleeps_until: u64,
+    /// When a busy connection looks at its deadlines again.
+    next_look: u64,
     /// When the peer last took a byte, while there is something for it.
     stuck_since: Option<u64>,
 }
@@ -77,6 +81,7 @@ impl Task {
             heartbeat: None,
             sleep: None,
             sleeps_until: u64::MAX,
+            next_look: 0,
             stuck_since: None,
         }
     }
@@ -93,6 +98,11 @@ impl Task {
                 Flow::Progress
                     if handled < ROUND_BYTES_MAX && started.elapsed() < ROUND_TIME_MAX => {}
                 Flow::Progress => {
+                    // A peer that keeps us busy still gets its heartbeats and meets its deadlines.
+                    if now >= self.next_look {
+                        self.next_look = now + LOOK_MS;
+                        self.poll_timer(cx, now);
+                    }
                     cx.waker().wake_by_ref();
                     return Poll::Pending;
                 }
@@ -314,7 +324,7 @@ impl Task {
             self.session.drop_now(now);
             return true;
         }
-        if self.session.is_blocked()
+        if !self.session.wants_bytes()
             && let Some(heartbeat) = &mut self.heartbeat
         {
             heartbeat.pause_receiving(now);

@@ -36,9 +36,10 @@ pub struct ChannelCredit {
 }
 
 impl ChannelCredit {
-    /// Changes the limit and counts what is outstanding so far; the caller resumes the channel's queues.
-    pub fn set_limit(&self, limit: u32, outstanding: u32) {
-        self.used.store(outstanding, Ordering::Release);
+    /// Changes the limit; `newly` deliveries that were not counted so far are from now on. The caller resumes the channel's
+    /// queues. What was counted once stays counted until it is released, so that the count is never wrong.
+    pub fn set_limit(&self, limit: u32, newly: u32) {
+        self.used.fetch_add(newly, Ordering::AcqRel);
         self.limit.store(limit, Ordering::Release);
     }
 
@@ -250,10 +251,15 @@ impl Consumers {
         self.enqueue(priority, number);
     }
 
-    /// What blocked the consumer outside the queue (its mailbox, its channel's credit) may be over.
-    pub fn resume(&mut self, number: u32) {
+    /// What blocked the consumer outside the queue may be over: its channel's credit when `channel`, else its mailbox.
+    pub fn resume(&mut self, number: u32, channel: bool) {
         if let Some(index) = self.index(number)
-            && matches!(self.all[index].blocked, Blocked::Mailbox | Blocked::Channel)
+            && self.all[index].blocked
+                == (if channel {
+                    Blocked::Channel
+                } else {
+                    Blocked::Mailbox
+                })
         {
             self.unblock(index);
         }

@@ -350,11 +350,12 @@ impl Core {
         &mut self,
         me: &Arc<Queue>,
         consumers: impl Iterator<Item = u32>,
+        channel: bool,
         now: u64,
         effects: &mut Effects,
     ) {
         for number in consumers {
-            self.consumers.resume(number);
+            self.consumers.resume(number, channel);
         }
         self.dispatch(me, now, NEVER, effects);
         self.trim(now, effects);
@@ -417,6 +418,8 @@ impl Core {
         }
         self.dispatch(me, now, NEVER, effects);
         self.trim(now, effects);
+        // Whoever drained the dead letters may have stopped at its budget.
+        effects.dying |= !self.dying.is_empty() && !self.draining;
         self.expires_unused().is_some_and(|at| at <= now)
     }
 

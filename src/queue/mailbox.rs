@@ -55,14 +55,14 @@ pub enum Control {
     Durable,
 }
 
-/// Direct replies that a connection may hold unsent; more are dropped, as at-most-once allows.
-const REPLIES_MAX: usize = 4 * DELIVERIES_MAX;
+/// Bytes of direct replies that a connection may hold unsent; one may go over it, more are dropped, as at-most-once allows.
+const REPLY_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 #[derive(Default)]
 struct Inner {
     deliveries: Vec<Delivery>,
     bytes: usize,
-    replies: usize,
+    reply_bytes: usize,
     controls: Vec<Control>,
     waiting: Vec<(Arc<Queue>, u32)>,
     waker: Option<Waker>,
@@ -166,11 +166,11 @@ impl Mailbox {
             if inner.closed {
                 return;
             }
-            if let Control::DirectReply { .. } = control {
-                if inner.replies >= REPLIES_MAX {
+            if let Control::DirectReply { message, .. } = &control {
+                if inner.reply_bytes >= REPLY_BYTES_MAX {
                     return;
                 }
-                inner.replies += 1;
+                inner.reply_bytes += message.memory();
             }
             inner.controls.push(control);
             inner.waker.take()
@@ -212,7 +212,7 @@ impl Mailbox {
         };
         if !inner.controls.is_empty() {
             drained.controls = std::mem::take(&mut inner.controls);
-            inner.replies = 0;
+            inner.reply_bytes = 0;
         }
         drained
     }

@@ -280,14 +280,26 @@ impl Locked<'_> {
 
     /// Takes the oldest message, if there is one; with `no_ack` it is settled at once.
     pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Got> {
-        self.core.get(no_ack, now, effects)
+        let got = self.core.get(no_ack, now, effects)?;
+        if no_ack && self.queue.spec.durable {
+            self.queue
+                .journal
+                .settle(self.queue.spec.id, &[got.sequence]);
+        }
+        Some(got)
     }
 
     /// Settles deliveries, at most [`STEPS_MAX`] at a time; what the queue does not know is passed over.
     #[inline]
     pub fn settle(&mut self, sequences: &[u64], outcome: Outcome, now: u64, effects: &mut Effects) {
         debug_assert!(sequences.len() <= STEPS_MAX);
-        if self.queue.spec.durable && outcome != Outcome::Requeue {
+        // A discarded message with somewhere to go is settled once its copies are placed.
+        let done = match outcome {
+            Outcome::Ack => true,
+            Outcome::Discard => self.core.rules.dead_letter.is_none(),
+            Outcome::Requeue => false,
+        };
+        if done && self.queue.spec.durable {
             self.queue.journal.settle(self.queue.spec.id, sequences);
         }
         self.core
@@ -310,14 +322,16 @@ impl Locked<'_> {
         self.core.consume(spec)
     }
 
-    /// Serves consumers that can take more again.
+    /// Serves consumers that can take more again: their channel has credit when `channel`, else their mailbox has room.
     pub fn resume(
         &mut self,
         consumers: impl Iterator<Item = u32>,
+        channel: bool,
         now: u64,
         effects: &mut Effects,
     ) {
-        self.core.resume(self.queue, consumers, now, effects);
+        self.core
+            .resume(self.queue, consumers, channel, now, effects);
     }
 
     /// Removes a consumer; its unsettled deliveries stay out.

@@ -71,8 +71,10 @@ pub struct Slots {
 struct Compactor {
     /// Messages before this one have been looked at.
     swept: u64,
-    /// Unsettled messages at the last look.
+    /// Most unsettled messages since the last look.
     live_then: usize,
+    /// A look at all of them again is under way, because most have gone since.
+    sweeping: bool,
     /// Chunk bytes pinned, and bytes owned, by messages since the last look.
     pinned: usize,
     owned: usize,
@@ -120,6 +122,7 @@ impl Slots {
         block.live += 1;
         self.live += 1;
         self.next += 1;
+        self.compactor.live_then = self.compactor.live_then.max(self.live);
         sequence
     }
 
@@ -251,15 +254,20 @@ impl Slots {
     #[inline]
     pub fn wants_sweep(&self) -> bool {
         let compactor = &self.compactor;
-        compactor.pinned > 4 * compactor.owned + PIN_SLACK_BYTES
+        compactor.sweeping
+            || compactor.pinned > 4 * compactor.owned + PIN_SLACK_BYTES
             || (compactor.live_then > 1024 && self.live < compactor.live_then / 4)
     }
 
     /// Copies the messages out of chunks that they use less than half of. Looks at `steps` messages at most; returns whether
     /// more is to be done.
     pub fn sweep(&mut self, steps: usize) -> bool {
-        if self.compactor.live_then > 1024 && self.live < self.compactor.live_then / 4 {
+        if !self.compactor.sweeping
+            && self.compactor.live_then > 1024
+            && self.live < self.compactor.live_then / 4
+        {
             self.compactor.swept = self.base;
+            self.compactor.sweeping = true;
         }
         let from = self.compactor.swept.max(self.base);
         let to = self.next.min(from + steps as u64);

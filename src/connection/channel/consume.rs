@@ -39,15 +39,18 @@ impl Channel {
             .as_ref()
             .is_some_and(|credit| credit.is_limited());
         if limit != 0 || limited {
-            for unacked in self.unacked.each_mut() {
-                unacked.counted = limit != 0 && unacked.consumer != 0;
+            let mut newly = 0;
+            if limit != 0 {
+                for unacked in self
+                    .unacked
+                    .each_mut()
+                    .filter(|unacked| !unacked.counted && unacked.consumer != 0)
+                {
+                    unacked.counted = true;
+                    newly += 1;
+                }
             }
-            let outstanding = self
-                .unacked
-                .each_mut()
-                .filter(|unacked| unacked.counted)
-                .count() as u32;
-            self.credit().set_limit(limit, outstanding);
+            self.credit().set_limit(limit, newly);
             cx.freed.push(self.number);
         }
         self.send(
@@ -117,7 +120,7 @@ impl Channel {
         let mut effects = Effects::default();
         queue
             .lock()
-            .resume(std::iter::empty(), cx.now, &mut effects);
+            .resume(std::iter::empty(), false, cx.now, &mut effects);
         cx.broker.perform(&queue, effects);
         Ok(())
     }
@@ -241,18 +244,19 @@ impl Channel {
         self.notify_cancelled(out, &tag);
     }
 
-    /// The channel ends: all its consumers go, and what is on its way to them goes back as if it had not been taken.
-    pub(super) fn cancel_all(&mut self, cx: &mut Context) {
+    /// The channel ends: all its consumers go, then what they hold goes back, and after it what was still on its way to them.
+    pub(super) fn cancel_all(&mut self, cx: &mut Context, out: &mut Output) {
         let ids: Vec<u32> = cx
             .consumers
             .of_channel(self.number)
             .map(|consumer| consumer.id)
             .collect();
-        if ids.is_empty() {
-            return;
-        }
         for id in &ids {
             self.stop(cx, *id);
+        }
+        self.requeue_all(cx, out);
+        if ids.is_empty() {
+            return;
         }
         self.unsend(cx, |delivery| ids.contains(&delivery.consumer));
         for id in ids {
@@ -264,6 +268,8 @@ impl Channel {
     fn unsend(&mut self, cx: &mut Context, which: impl Fn(&Delivery) -> bool) {
         let (own, others): (Vec<Delivery>, Vec<Delivery>) = cx.backlog.drain(..).partition(which);
         cx.backlog = others.into();
+        let counted = own.iter().filter(|delivery| delivery.counted).count();
+        self.free(cx, counted as u32);
         let mut own = own.into_iter().peekable();
         while let Some(first) = own.peek() {
             let id = first.consumer;

@@ -192,8 +192,10 @@ impl Channel {
         cx.flush(out);
         cx.half_sent -= self.content.held();
         self.content = Content::None;
-        self.cancel_all(cx);
-        self.requeue_all(cx, out);
+        if let Mode::Tx(tx) = &mut self.mode {
+            self.unacked.restore(tx.take_settles());
+        }
+        self.cancel_all(cx, out);
         if let Some(reply) = self.reply.take() {
             cx.broker.reply_addresses.close(&reply.address);
         }

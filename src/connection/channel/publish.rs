@@ -47,6 +47,8 @@ pub struct Parts {
     properties: Vec<u8>,
     body: Vec<u8>,
     body_size: usize,
+    /// Bytes of it that the context counts as half-sent.
+    counted: usize,
 }
 
 impl Parts {
@@ -64,7 +66,7 @@ impl Content {
     /// Bytes of a body that is not complete.
     pub fn held(&self) -> usize {
         match self {
-            Content::Body(parts) => parts.body.len(),
+            Content::Body(parts) => parts.counted,
             _ => 0,
         }
     }
@@ -110,12 +112,7 @@ impl Channel {
         }
         let properties = Properties::new(header.properties);
         properties.check()?;
-        if !cx.settles.is_empty()
-            && cx
-                .publisher
-                .known_targets()
-                .any(|queue| cx.settles.concerns(&cx.queues, queue))
-        {
+        if cx.settles_come_first() {
             cx.flush_settles();
         }
         let mandatory = if publish.mandatory { self.number } else { 0 };
@@ -142,6 +139,7 @@ impl Channel {
             properties: Vec::new(),
             body: Vec::new(),
             body_size: 0,
+            counted: 0,
         }));
     }
 
@@ -168,8 +166,9 @@ impl Channel {
             return self.publish_complete(cx, out, *parts);
         }
         parts.body = Vec::with_capacity(parts.body_size.min(TRUSTED_BYTES));
+        let properties = parts.properties.len();
         self.content = Content::Body(parts);
-        Ok(())
+        self.content_grew(cx, out, properties)
     }
 
     /// Part of the body.
@@ -196,6 +195,11 @@ impl Channel {
         out: &mut Output,
         count: usize,
     ) -> Result<(), Reply> {
+        let Content::Body(parts) = &mut self.content else {
+            // The channel was closed in the middle of a frame.
+            return Ok(());
+        };
+        parts.counted += count;
         cx.half_sent += count;
         let most = cx.settings.max_message_size as usize + HALF_SENT_BYTES_MAX;
         if cx.half_sent > most {
@@ -206,7 +210,7 @@ impl Channel {
         if self.content.body().is_some_and(|(_, missing)| missing == 0)
             && let Content::Body(parts) = std::mem::replace(&mut self.content, Content::None)
         {
-            cx.half_sent -= parts.body.len();
+            cx.half_sent -= parts.counted;
             return self.publish_complete(cx, out, *parts);
         }
         Ok(())
@@ -339,7 +343,7 @@ impl Channel {
         };
         if queues.is_empty() {
             if parts.mandatory {
-                tx.return_later(message);
+                tx.return_later(message)?;
             }
             return Ok(());
         }

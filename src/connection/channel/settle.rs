@@ -77,11 +77,8 @@ impl Channel {
         Ok(())
     }
 
-    /// Puts all that is out back, including what an open transaction has settled.
+    /// Puts all that is out back.
     pub(super) fn requeue_all(&mut self, cx: &mut Context, out: &mut Output) {
-        if let Mode::Tx(tx) = &mut self.mode {
-            self.unacked.restore(tx.take_settles());
-        }
         let mut all = Vec::with_capacity(self.unacked.len());
         let _ = self.unacked.take_upto(0, |unacked| all.push(unacked));
         self.requeue(cx, out, all);

@@ -155,9 +155,8 @@ impl Channel {
         if let Some(queue) = declared
             .queue
             .filter(|queue| queue.spec.owner == Some(cx.id))
-            && !cx.exclusive.iter().any(|own| own.spec.id == queue.spec.id)
         {
-            cx.exclusive.push(queue);
+            cx.own(queue);
         }
         let ok = queue::DeclareOk {
             queue: declared.name.as_ref().into(),
@@ -254,7 +253,7 @@ impl Channel {
             delete.if_unused,
             delete.if_empty,
         )?;
-        cx.exclusive.retain(|own| *own.spec.name != *name);
+
         let message_count = u32::try_from(count).unwrap_or(u32::MAX);
         self.queue_ok(
             out,

@@ -24,24 +24,31 @@ pub struct Tx {
 }
 
 /// Bytes of uncommitted publishes that one channel may hold.
-const UNCOMMITTED_BYTES_MAX: usize = 1 << 30;
+const UNCOMMITTED_BYTES_MAX: usize = 128 << 20;
 
 impl Tx {
     /// Keeps a message for the queues that it was routed to.
     pub fn publish(&mut self, message: Message, queues: Vec<Arc<Queue>>) -> Result<(), Reply> {
-        self.bytes += message.memory();
-        if self.bytes > UNCOMMITTED_BYTES_MAX {
-            return Err(Reply::resource_error(
-                "uncommitted publishes of one channel exceed 1 GiB",
-            ));
-        }
+        self.count(message.memory())?;
         self.publishes.push((message, queues));
         Ok(())
     }
 
     /// Keeps a message that is to be returned.
-    pub fn return_later(&mut self, message: Message) {
+    pub fn return_later(&mut self, message: Message) -> Result<(), Reply> {
+        self.count(message.memory())?;
         self.returns.push(message);
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<(), Reply> {
+        self.bytes += bytes;
+        if self.bytes > UNCOMMITTED_BYTES_MAX {
+            return Err(Reply::resource_error(
+                "uncommitted publishes of one channel exceed 128 MiB",
+            ));
+        }
+        Ok(())
     }
 
     /// Keeps a settle.

@@ -82,8 +82,16 @@ impl UnackedList {
             self.trim();
         } else {
             self.entries[index].live = false;
+            self.compact();
         }
         Some(entry)
+    }
+
+    /// One old delivery does not keep the places of all that came after it and are settled.
+    fn compact(&mut self) {
+        if self.entries.len() > 64 + 2 * self.live {
+            self.entries.retain(|entry| entry.live);
+        }
     }
 
     fn trim(&mut self) {
@@ -141,6 +149,7 @@ impl UnackedList {
         }
         self.live -= taken.len();
         self.trim();
+        self.compact();
         taken
     }
 }

@@ -3,7 +3,7 @@
 //! A publish whose method, header and body lie whole in front is handed on as it is; everything else goes frame by frame. A
 //! channel's fault closes the channel here, a connection's goes up to the session.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use amq_protocol::protocol::{AMQPClass, channel as channel_class, connection};
@@ -17,7 +17,7 @@ use crate::connection::channel::Channel;
 use crate::connection::channel::confirm::Confirms;
 use crate::connection::channel::publish::Content;
 use crate::connection::consumers::Consumers;
-use crate::connection::context::Context;
+use crate::connection::context::{Context, EXCLUSIVE_SWEEP_MIN};
 use crate::connection::handshake::{Capabilities, Tuned};
 use crate::connection::output::Output;
 use crate::connection::queues::{Queues, Settles};
@@ -113,7 +113,8 @@ impl Session {
             settles: Settles::default(),
             consumers: Consumers::default(),
             backlog: VecDeque::new(),
-            exclusive: Vec::new(),
+            exclusive: BTreeMap::new(),
+            exclusive_sweep: EXCLUSIVE_SWEEP_MIN,
             freed: Vec::new(),
             wakers: Effects::default(),
             now: self.now,
@@ -358,7 +359,10 @@ impl Open {
         self.cx.flush(out);
         let channel = &mut self.channels[index];
         match id {
-            method::CHANNEL_OPEN => Err(Reply::second_channel_open().at_id(id).into()),
+            method::CHANNEL_OPEN => {
+                method::parse(frame.payload)?;
+                Err(Reply::second_channel_open().at_id(id).into())
+            }
             method::CHANNEL_CLOSE => {
                 method::parse(frame.payload)?;
                 channel.end(&mut self.cx, out);
