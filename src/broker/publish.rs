@@ -43,13 +43,10 @@ struct Local {
     persistent: bool,
 }
 
-/// Where a message went.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Routed {
-    /// To this many queues.
-    To(usize),
-    /// Nowhere: return it if it is mandatory.
-    Nowhere,
+/// A message that was routed to no queue: here is its body back, in case it is to be returned.
+pub struct Nowhere {
+    /// The body.
+    pub body: Vec<u8>,
 }
 
 /// A mandatory message whose queue was deleted between its routing and its placement, so that it is to be returned after all.
@@ -69,17 +66,9 @@ pub struct Publish<'a> {
     /// The property block.
     pub properties: &'a [u8],
     /// The body.
-    pub body: Body<'a>,
+    pub body: Vec<u8>,
     /// The channel, if the message is mandatory; 0 otherwise.
     pub mandatory: u16,
-}
-
-/// A body in the read buffer, or a large one in a buffer of its own.
-pub enum Body<'a> {
-    /// Fewer than [`LARGE_BODY_BYTES`] bytes.
-    Small(&'a [u8]),
-    /// [`LARGE_BODY_BYTES`] and up.
-    Large(Box<[u8]>),
 }
 
 /// See the module.
@@ -237,7 +226,7 @@ impl Publisher {
         broker: &Broker,
         exchange: &Arc<Exchange>,
         publish: Publish<'_>,
-    ) -> Routed {
+    ) -> Result<usize, Nowhere> {
         let Publish {
             names,
             routing_key,
@@ -248,11 +237,11 @@ impl Publisher {
         let properties = Properties::new(raw);
         let persistent = properties.persistent();
         if exchange.name.is_empty() && Vhost::is_reply_address(routing_key) {
-            let message = Message::from_parts(names, raw, body.bytes());
+            let message = Message::from_parts(names, raw, &body);
             return if broker.reply_addresses.send(routing_key, message) {
-                Routed::To(1)
+                Ok(1)
             } else {
-                Routed::Nowhere
+                Err(Nowhere { body })
             };
         }
         let extra = if properties.headers().is_some() {
@@ -266,7 +255,7 @@ impl Publisher {
         if keyed && self.routes.find(names, self.round) {
             let targets = self.routes.found().clone();
             self.push(&targets, names, raw, persistent, body, mandatory);
-            return Routed::To(targets.len());
+            return Ok(targets.len());
         }
         let extra = extra.unwrap_or_default();
         let keys = extra.after(routing_key);
@@ -274,7 +263,7 @@ impl Publisher {
         self.walk.route(exchange, &keys, properties, &mut found);
         if found.is_empty() {
             self.found = found;
-            return Routed::Nowhere;
+            return Err(Nowhere { body });
         }
         let targets: Targets = found.drain(..).map(|queue| self.local(queue)).collect();
         self.found = found;
@@ -290,7 +279,7 @@ impl Publisher {
             body,
             mandatory,
         );
-        Routed::To(targets.len())
+        Ok(targets.len())
     }
 
     fn push(
@@ -299,12 +288,13 @@ impl Publisher {
         names: &[u8],
         properties: &[u8],
         persistent: bool,
-        body: Body<'_>,
+        body: Vec<u8>,
         mandatory: u16,
     ) {
-        let (chunk, draft) = match body {
-            Body::Small(body) => self.draft(names, properties, persistent, body),
-            Body::Large(body) => {
+        let (chunk, draft) = if body.len() < LARGE_BODY_BYTES {
+            self.draft(names, properties, persistent, &body)
+        } else {
+            {
                 if let Some(full) = self.builder.take().filter(|builder| !builder.is_empty()) {
                     self.chunks.push(full.seal());
                 }
@@ -313,7 +303,8 @@ impl Publisher {
                     properties.len(),
                     body.len(),
                 ));
-                let draft = builder.push_large(names, properties, persistent, body);
+                let draft =
+                    builder.push_large(names, properties, persistent, body.into_boxed_slice());
                 self.chunks.push(builder.seal());
                 (self.chunks.len() as u32 - 1, draft)
             }
@@ -507,22 +498,4 @@ pub fn without_bcc(properties: Properties<'_>) -> Vec<u8> {
             ..Edits::default()
         },
     )
-}
-
-impl Body<'_> {
-    fn bytes(&self) -> &[u8] {
-        match self {
-            Body::Small(body) => body,
-            Body::Large(body) => body,
-        }
-    }
-
-    /// A body as it is kept: apart when it is large.
-    pub fn from_slice(body: &[u8]) -> Body<'_> {
-        if body.len() >= LARGE_BODY_BYTES {
-            Body::Large(body.into())
-        } else {
-            Body::Small(body)
-        }
-    }
 }

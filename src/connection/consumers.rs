@@ -20,6 +20,8 @@ pub struct Consumer {
     pub number: u32,
     /// Deliveries count as settled once they are encoded.
     pub no_ack: bool,
+    /// Milliseconds that it may hold a delivery.
+    pub timeout_ms: Option<u64>,
 }
 
 /// All of them, in the order of their ids.

@@ -49,6 +49,8 @@ pub struct Settings {
     pub product_version: String,
     /// `cluster_name` of the server-properties.
     pub cluster_name: String,
+    /// The node's name, which some reply texts show.
+    pub node_name: String,
 }
 
 impl Default for Settings {
@@ -66,6 +68,7 @@ impl Default for Settings {
             product_name: "Leveret".into(),
             product_version: "4.2.0".into(),
             cluster_name: "leveret".into(),
+            node_name: "leveret@localhost".into(),
         }
     }
 }

@@ -18,6 +18,7 @@ use amq_protocol::protocol::{AMQPClass, connection};
 
 use self::open::{Fault, Open, close_channel};
 use super::Settings;
+use super::channel::Channel;
 use super::handshake::{Handshake, Step};
 use super::output::{CAP_BYTES, HIGH_WATER_BYTES, Output};
 use crate::broker::Broker;
@@ -37,8 +38,9 @@ enum State {
     Header,
     Handshake(Box<Handshake>),
     Open(Box<Open>),
-    /// Our connection.close is out: everything but close and close-ok is ignored.
-    Closing,
+    /// Our connection.close is out: everything but close and close-ok is ignored. First come so many bytes of a body frame that was
+    /// under way.
+    Closing(usize),
     Ended,
 }
 
@@ -64,6 +66,7 @@ impl Session {
     /// A connection that has just been accepted.
     pub fn new(broker: Arc<Broker>, settings: Arc<Settings>, peer: SocketAddr, now: u64) -> Self {
         let id = broker.next_id();
+        broker.session_begins();
         let ends_at = settings
             .handshake_timeout_ms
             .map(|timeout| now.saturating_add(timeout));
@@ -206,7 +209,12 @@ impl Session {
                         Ok(bytes.len())
                     }
                 }),
-            State::Closing => {
+            State::Closing(skip) if *skip > 0 => {
+                let used = bytes.len().min(*skip);
+                *skip -= used;
+                Ok(used)
+            }
+            State::Closing(_) => {
                 let Some((frame, used)) = whole(bytes, self.settings.frame_max)? else {
                     return Ok(0);
                 };
@@ -294,7 +302,7 @@ impl Session {
     /// A connection exception, or whatever else makes the broker close.
     fn fail(&mut self, reply: Reply) {
         match &self.state {
-            State::Closing | State::Ended => {}
+            State::Closing(_) | State::Ended => {}
             State::Header | State::Handshake(_) if reply.code != 501 && reply.code != 505 => {
                 tracing::warn!(connection = self.id, peer = %self.peer, "handshake failed: {reply}");
                 self.pause();
@@ -313,16 +321,20 @@ impl Session {
 
     /// Ends the session's work, says why, and waits for the answer.
     pub fn close(&mut self, reply: Reply, answer_within_ms: u64) {
-        if matches!(self.state, State::Closing | State::Ended) {
+        if matches!(self.state, State::Closing(_) | State::Ended) {
             return;
         }
+        let under_way = match &self.state {
+            State::Open(open) => open.direct.map_or(0, |(_, missing)| missing + 1),
+            _ => 0,
+        };
         self.end();
         let reply = Reply {
             scope: Scope::Connection,
             ..reply
         };
         reply.write(self.output.bytes(), 0);
-        self.state = State::Closing;
+        self.state = State::Closing(under_way);
         self.ends_at = Some(self.now + answer_within_ms);
     }
 
@@ -506,46 +518,23 @@ impl Session {
         frame::heartbeat(self.output.bytes());
     }
 
-    /// When the first delivery will have been out too long; `None` when nothing is out.
+    /// When a delivery may have been out too long; `None` when none can be.
     pub fn consumer_deadline(&self) -> Option<u64> {
-        let timeout = self.settings.consumer_timeout_ms?;
         let State::Open(open) = &self.state else {
             return None;
         };
-        open.channels
-            .iter()
-            .filter_map(|channel| channel.unacked.oldest())
-            .map(|oldest| oldest.at + timeout)
-            .min()
+        open.channels.iter().filter_map(Channel::next_timeout).min()
     }
 
-    /// Cancels consumers that have held a delivery for too long; without consumer_cancel_notify the channel is closed.
+    /// Ends what consumers have held for too long.
     pub fn check_consumer_timeouts(&mut self) {
-        let Some(timeout) = self.settings.consumer_timeout_ms else {
-            return;
-        };
         let State::Open(open) = &mut self.state else {
             return;
         };
         let Open { cx, channels, .. } = open.as_mut();
         for channel in channels.iter_mut() {
-            while let Some(oldest) = channel
-                .unacked
-                .oldest()
-                .filter(|oldest| oldest.at + timeout <= cx.now)
-            {
-                let consumer = oldest.consumer;
-                tracing::warn!(
-                    connection = cx.id,
-                    channel = channel.number,
-                    "a delivery was not acknowledged in {timeout} ms"
-                );
-                if cx.capabilities.consumer_cancel_notify && cx.consumers.get(consumer).is_some() {
-                    channel.consumer_timed_out(cx, &mut self.output, consumer);
-                } else {
-                    let reply = Reply::consumer_timeout(channel.number, timeout);
-                    close_channel(channel, cx, &mut self.output, &reply);
-                }
+            if let Err(reply) = channel.check_timeouts(cx, &mut self.output) {
+                close_channel(channel, cx, &mut self.output, &reply);
             }
         }
     }
@@ -554,6 +543,7 @@ impl Session {
 impl Drop for Session {
     fn drop(&mut self) {
         self.end();
+        self.broker.session_ends();
     }
 }
 

@@ -98,11 +98,13 @@ pub fn rounds_of(
 
 /// The summary on stdout.
 pub fn print(output: &OutputArgs, command: &str, load: &str, subjects: &[Subject]) {
-    if output.json {
-        println!("{:#}", figures::json(command, load, subjects));
+    let text = if output.json {
+        format!("{:#}\n", figures::json(command, load, subjects))
     } else {
-        print!("{}", figures::text(load, subjects));
-    }
+        figures::text(load, subjects)
+    };
+    // Whoever closed the pipe does not want to know.
+    let _ = std::io::Write::write_all(&mut std::io::stdout(), text.as_bytes());
 }
 
 /// The figures of a round that the summary shows.

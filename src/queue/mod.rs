@@ -52,6 +52,8 @@ pub struct Rules {
     pub limits: Limits,
     /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
     pub dead_letter: Option<DeadLetter>,
+    /// `x-consumer-timeout`, milliseconds, where a consumer does not say otherwise.
+    pub consumer_timeout_ms: Option<u64>,
 }
 
 impl Rules {
@@ -60,6 +62,7 @@ impl Rules {
         Self {
             message_ttl_ms: arguments.message_ttl_ms,
             expires_ms: arguments.expires_ms,
+            consumer_timeout_ms: arguments.consumer_timeout_ms,
             limits: Limits {
                 messages: arguments.max_length,
                 bytes: arguments.max_length_bytes,

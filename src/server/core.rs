@@ -48,9 +48,9 @@ impl Core {
         connection::serve(stream, peer, broker, settings).await;
     }
 
-    /// Connections that are open.
+    /// Connections whose socket is open.
     pub fn connections(&self) -> usize {
-        self.broker.connections()
+        self.broker.sessions()
     }
 
     /// Tells all connections to close, and lets no new one in.
@@ -116,5 +116,6 @@ fn connection_settings(config: &Config) -> connection::Settings {
         product_name: config.product_name.clone(),
         product_version: config.product_version.clone(),
         cluster_name: config.cluster_name.clone(),
+        node_name: config.node_name.clone(),
     }
 }

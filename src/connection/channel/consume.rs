@@ -97,15 +97,17 @@ impl Channel {
             prefetch: self.prefetch,
             channel: Arc::clone(self.credit()),
         };
-        let number = {
+        let (number, rules) = {
             let mut locked = queue.lock();
             if locked.is_gone() {
                 return Err(Reply::not_found_queue(&name, &cx.vhost.name));
             }
-            locked
+            let number = locked
                 .consume(spec)
-                .map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?
+                .map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?;
+            (number, Arc::clone(locked.rules()))
         };
+        let timeout_ms = parsed.timeout_ms.or(rules.consumer_timeout_ms);
         cx.consumers.add(Consumer {
             id,
             channel: self.number,
@@ -114,6 +116,7 @@ impl Channel {
             queue: cx.queues.acquire(&queue),
             number,
             no_ack: consume.no_ack,
+            timeout_ms: timeout_ms.or(cx.settings.consumer_timeout_ms),
         });
         self.consumers += 1;
         self.consume_ok(out, consume.nowait, &tag);

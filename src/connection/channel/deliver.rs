@@ -38,6 +38,7 @@ impl Channel {
                 delivery.counted,
                 cx.now,
             );
+            self.watch.delivered(cx.now, consumer.timeout_ms);
             self.unacked.push(unacked);
         }
     }

@@ -43,6 +43,8 @@ impl Channel {
         out.content(self.number, &got.message, cx.tuned.frame_max);
         if !get.no_ack {
             let index = cx.queues.acquire(&queue);
+            self.watch
+                .delivered(cx.now, cx.settings.consumer_timeout_ms);
             self.unacked
                 .push(Unacked::new(tag, index, got.sequence, 0, false, cx.now));
         }

@@ -15,6 +15,7 @@ mod get;
 pub mod publish;
 mod reply_to;
 mod settle;
+mod timeout;
 mod topology;
 mod tx;
 mod unacked;
@@ -27,6 +28,7 @@ use amq_protocol::protocol::{
 
 use self::publish::Content;
 use self::reply_to::ReplyConsumer;
+use self::timeout::Watch;
 use self::tx::Tx;
 pub use self::unacked::Unacked;
 use self::unacked::UnackedList;
@@ -64,6 +66,7 @@ pub struct Channel {
     /// The queue declared last, which an empty name stands for.
     last_queue: Option<Arc<str>>,
     reply: Option<Box<ReplyConsumer>>,
+    watch: Watch,
 }
 
 impl Channel {
@@ -81,6 +84,7 @@ impl Channel {
             consumers: 0,
             last_queue: None,
             reply: None,
+            watch: Watch::default(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::{Channel, Mode};
 use crate::auth::Verb;
 use crate::broker::exchange::Exchange;
-use crate::broker::publish::{Body, Publish, Routed, without_bcc};
+use crate::broker::publish::{Nowhere, Publish, without_bcc};
 use crate::broker::reply_to::ReplyAddresses;
 use crate::broker::vhost::{Vhost, Walk};
 use crate::connection::context::{Context, NO_ROUTE};
@@ -259,21 +259,15 @@ impl Channel {
         if let Mode::Tx(_) = self.mode {
             return self.publish_later(cx, &exchange, &parts);
         }
-        let body = std::mem::take(&mut parts.body);
-        let returned = parts.mandatory.then(|| body.clone());
         let publish = Publish {
             names: &parts.names,
             routing_key: parts.routing_key(),
             properties: &parts.properties,
-            body: if body.len() >= LARGE_BODY_BYTES {
-                Body::Large(body.into())
-            } else {
-                Body::Small(&body)
-            },
+            body: std::mem::take(&mut parts.body),
             mandatory: if parts.mandatory { self.number } else { 0 },
         };
-        let routed = cx.publisher.publish(&cx.broker, &exchange, publish);
-        if let (Routed::Nowhere, Some(body)) = (routed, returned) {
+        let unrouted = cx.publisher.publish(&cx.broker, &exchange, publish).err();
+        if let Some(Nowhere { body }) = unrouted.filter(|_| parts.mandatory) {
             let properties = Properties::new(&parts.properties);
             let stripped = extra_keys(properties)?
                 .has_bcc

@@ -410,9 +410,7 @@ impl Open {
             return Err(Reply::channel_max_reached(self.channels.len(), most).into());
         }
         if let Err(most) = self.cx.broker.open_channel() {
-            return Err(
-                Reply::node_channel_limit(&self.cx.settings.cluster_name, most as u64).into(),
-            );
+            return Err(Reply::node_channel_limit(&self.cx.settings.node_name, most as u64).into());
         }
         let at = self
             .channels
