@@ -262,6 +262,21 @@ impl Broker {
         self.registry.len()
     }
 
+    /// A session, open or not, begins to live.
+    pub fn session_begins(&self) {
+        self.sessions.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A session has ended, and its socket is about to close.
+    pub fn session_ends(&self) {
+        self.sessions.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    /// Sessions that live: open ones, and those that are opening or saying goodbye.
+    pub fn sessions(&self) -> usize {
+        self.sessions.load(Ordering::Acquire)
+    }
+
     /// Whether the broker is going down.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)

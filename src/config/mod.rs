@@ -102,9 +102,11 @@ impl Config {
             notices.extend(check::check(&setting)?);
             resolved.insert(setting.key(), setting);
         }
-        let config = build::build(&resolved)?;
+        let mut config = build::build(&resolved)?;
         if main.is_some() && !resolved.keys().any(|key| key.starts_with("listeners.tcp")) {
-            let text = "no listeners.tcp key is set: only this machine can connect (RabbitMQ would listen on all interfaces)";
+            // A user's file means what it means to RabbitMQ. Only without any file the first try stays on this machine.
+            config.listeners = vec![Listener::on_all_interfaces()];
+            let text = "no listeners.tcp key is set: listening on all interfaces, as RabbitMQ";
             notices.push(Notice {
                 origin: Origin::Default,
                 text: text.to_owned(),

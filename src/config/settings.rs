@@ -68,6 +68,13 @@ pub struct Listener {
 }
 
 impl Listener {
+    pub(super) fn on_all_interfaces() -> Self {
+        Listener {
+            address: ListenAddress::All,
+            ..Self::by_default(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED))
+        }
+    }
+
     pub(super) fn by_default(address: IpAddr) -> Self {
         let key = "listeners.tcp".to_owned();
         Listener {

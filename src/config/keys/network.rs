@@ -10,7 +10,7 @@ pub(super) const SECTION: Section = Section {
     title: "Listeners and sockets",
     #[rustfmt::skip]
     rows: &[
-        row("listeners.tcp.$default", Kind::Listener, eg("5672"), Used, "Where AMQP clients connect: PORT (all IPv4 and IPv6 interfaces), IPV4:PORT or [IPV6]:PORT; port 0 lets the system choose. Any number of these, each under a name of its own. Without any, 127.0.0.1:5672 and [::1]:5672, so that a first try is not open to the network."),
+        row("listeners.tcp.$default", Kind::Listener, eg("5672"), Used, "Where AMQP clients connect: PORT (all IPv4 and IPv6 interfaces), IPV4:PORT or [IPV6]:PORT; port 0 lets the system choose. Any number of these, each under a name of its own. Without any: 5672 on all interfaces where there is a configuration file, as RabbitMQ; without a file 127.0.0.1:5672 and [::1]:5672, so that a first try is not open to the network."),
         row("listeners.tcp", NONE, eg("none"), Refused(&[]), "No AMQP listener without TLS. Refused, because TLS listeners are not supported yet."),
         row("num_acceptors.tcp", integer("", 1, INT_MAX), is("10"), Ignored, "Erlang processes that accept connections. Leveret accepts in one task a listener."),
         row("num_acceptors.ssl", integer("", 1, INT_MAX), is("10"), Ignored, "The same for TLS listeners."),

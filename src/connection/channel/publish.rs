@@ -259,11 +259,12 @@ impl Channel {
         if let Mode::Tx(_) = self.mode {
             return self.publish_later(cx, &exchange, &parts);
         }
+        let body = std::mem::take(&mut parts.body);
         let publish = Publish {
             names: &parts.names,
             routing_key: parts.routing_key(),
             properties: &parts.properties,
-            body: std::mem::take(&mut parts.body),
+            body,
             mandatory: if parts.mandatory { self.number } else { 0 },
         };
         let unrouted = cx.publisher.publish(&cx.broker, &exchange, publish).err();

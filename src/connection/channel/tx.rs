@@ -24,7 +24,7 @@ pub struct Tx {
 }
 
 /// Bytes of uncommitted publishes that one channel may hold.
-const UNCOMMITTED_BYTES_MAX: usize = 128 << 20;
+const UNCOMMITTED_BYTES_MAX: usize = 256 << 20;
 
 impl Tx {
     /// Keeps a message for the queues that it was routed to.
@@ -45,7 +45,7 @@ impl Tx {
         self.bytes += bytes;
         if self.bytes > UNCOMMITTED_BYTES_MAX {
             return Err(Reply::resource_error(
-                "uncommitted publishes of one channel exceed 128 MiB",
+                "uncommitted publishes of one channel exceed 256 MiB",
             ));
         }
         Ok(())

@@ -126,11 +126,6 @@ impl UnackedList {
         self.entries = settled.into();
     }
 
-    /// The oldest.
-    pub fn oldest(&self) -> Option<&Unacked> {
-        self.entries.front()
-    }
-
     /// Visits all.
     pub fn each_mut(&mut self) -> impl Iterator<Item = &mut Unacked> {
         self.entries.iter_mut().filter(|entry| entry.live)
