@@ -162,13 +162,16 @@ mod tests {
     }
 
     #[test]
-    fn the_documented_file_loads_as_it_is_and_changes_nothing() {
+    fn the_documented_file_loads_as_it_is_and_changes_nothing_but_the_listeners() {
         let sources = Sources {
             file: Some(PATH.into()),
             ..Sources::default()
         };
-        let (config, _) = Config::load(sources).expect("loads");
-        assert_eq!(config, Config::load(Sources::default()).expect("loads").0);
+        let (mut config, _) = Config::load(sources).expect("loads");
+        let default = Config::load(Sources::default()).expect("loads").0;
+        // The one thing that a file of comments changes: there is a file, so it listens as RabbitMQ would.
+        config.listeners.clone_from(&default.listeners);
+        assert_eq!(config, default);
     }
 
     fn uncommented(marks: &[&str]) -> String {
