@@ -64,6 +64,12 @@ impl ChannelCredit {
         self.used.fetch_sub(credits, Ordering::AcqRel);
     }
 
+    /// Credits taken.
+    #[cfg(test)]
+    pub fn used(&self) -> u32 {
+        self.used.load(Ordering::Acquire)
+    }
+
     /// Whether there is a limit.
     pub fn is_limited(&self) -> bool {
         self.limit.load(Ordering::Relaxed) != 0
@@ -279,6 +285,14 @@ impl Consumers {
         if consumer.blocked == Blocked::Prefetch && consumer.unacked < consumer.spec.prefetch {
             self.unblock(index);
         }
+    }
+
+    /// Number, unsettled deliveries and share of the mailbox of each.
+    #[cfg(test)]
+    pub fn each(&self) -> impl Iterator<Item = (u32, u32, Share)> {
+        self.all
+            .iter()
+            .map(|consumer| (consumer.number, consumer.unacked, consumer.share))
     }
 
     /// Panics when lines and consumers do not agree.

@@ -525,3 +525,6 @@ impl Core {
         );
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -222,6 +222,16 @@ impl Mailbox {
         self.inner.lock().take_deliveries(Vec::new())
     }
 
+    /// Shows what is in it: deliveries, controls, queues that wait.
+    #[cfg(test)]
+    pub fn look<T>(
+        &self,
+        eye: impl FnOnce(&[Delivery], &[Control], &[(Arc<Queue>, u32)]) -> T,
+    ) -> T {
+        let inner = self.inner.lock();
+        eye(&inner.deliveries, &inner.controls, &inner.waiting)
+    }
+
     /// No more pushes: the connection ends. Returns what was in it, to be given back to the queues.
     pub fn close(&self) -> Drained {
         let mut inner = self.inner.lock();

@@ -380,3 +380,6 @@ impl Slots {
 pub struct Garbage(
     #[expect(dead_code, reason = "held to be dropped outside the lock")] VecDeque<Block>,
 );
+
+#[cfg(test)]
+mod tests;

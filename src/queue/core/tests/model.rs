@@ -1,0 +1,194 @@
+//! What a queue must hold after each verb, in the simplest words: a map of entries, a set of the ready ones, and the order in
+//! which they die. It does not choose consumers; the harness tells it who got what, and it says whether that was in order.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use super::super::{NEVER, STEPS_MAX};
+use crate::queue::Rules;
+use crate::queue::dead_letter::Reason;
+
+/// Where a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    Ready,
+    /// With this consumer, or with basic.get (0).
+    Out(u32),
+    Dying,
+}
+
+/// One unsettled message.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// Its routing key, by which it is told from all others.
+    pub id: u32,
+    pub len: usize,
+    pub expires: u64,
+    pub place: Place,
+    pub redelivered: bool,
+    pub returned: u32,
+}
+
+/// See the module.
+pub struct Model {
+    pub rules: Rules,
+    pub entries: BTreeMap<u64, Entry>,
+    pub ready: BTreeSet<u64>,
+    ready_bytes: u64,
+    pub dying: VecDeque<(u64, Reason)>,
+    pub next: u64,
+    /// A step was cut short in this verb.
+    pub unfinished: bool,
+    /// A message began to die in this verb.
+    pub died: bool,
+}
+
+impl Model {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            entries: BTreeMap::new(),
+            ready: BTreeSet::new(),
+            ready_bytes: 0,
+            dying: VecDeque::new(),
+            next: 0,
+            unfinished: false,
+            died: false,
+        }
+    }
+
+    pub fn push(&mut self, id: u32, len: usize, ttl: Option<u64>, now: u64) {
+        let ttl = [ttl, self.rules.message_ttl_ms].into_iter().flatten().min();
+        self.entries.insert(
+            self.next,
+            Entry {
+                id,
+                len,
+                expires: ttl.map_or(NEVER, |ttl| now + ttl),
+                place: Place::Ready,
+                redelivered: false,
+                returned: 0,
+            },
+        );
+        self.make_ready(self.next);
+        self.next += 1;
+    }
+
+    fn make_ready(&mut self, sequence: u64) {
+        self.ready.insert(sequence);
+        self.ready_bytes += self.entries[&sequence].len as u64;
+    }
+
+    /// The message goes to somebody.
+    pub fn take(&mut self, sequence: u64, consumer: u32) {
+        self.unready(sequence);
+        self.entry(sequence).place = Place::Out(consumer);
+    }
+
+    pub fn entry(&mut self, sequence: u64) -> &mut Entry {
+        self.entries.get_mut(&sequence).expect("unsettled")
+    }
+
+    fn unready(&mut self, sequence: u64) {
+        assert!(self.ready.remove(&sequence), "{sequence} is not ready");
+        self.ready_bytes -= self.entries[&sequence].len as u64;
+    }
+
+    pub fn ack(&mut self, sequence: u64) {
+        let entry = self.entries.remove(&sequence).expect("unsettled");
+        assert!(matches!(entry.place, Place::Out(_)));
+    }
+
+    /// A delivery comes back; `seen` when it had left the broker.
+    pub fn put_back(&mut self, sequence: u64, seen: bool) {
+        let entry = self.entry(sequence);
+        assert!(matches!(entry.place, Place::Out(_)));
+        entry.place = Place::Ready;
+        entry.redelivered |= seen;
+        entry.returned += u32::from(seen);
+        self.make_ready(sequence);
+    }
+
+    pub fn bury(&mut self, sequence: u64, reason: Reason) {
+        if self.rules.dead_letter.is_some() {
+            self.entry(sequence).place = Place::Dying;
+            self.dying.push_back((sequence, reason));
+            self.died = true;
+        } else {
+            self.entries.remove(&sequence);
+        }
+    }
+
+    /// Removes all that is ready; returns how many.
+    pub fn purge(&mut self) -> usize {
+        let ready = std::mem::take(&mut self.ready);
+        self.ready_bytes = 0;
+        for sequence in &ready {
+            self.entries.remove(sequence);
+        }
+        ready.len()
+    }
+
+    /// The oldest that has not expired; what has, in front of it, dies, as many as one step may take.
+    pub fn expire(&mut self, now: u64, fresh: u64) -> Option<u64> {
+        let expired = self
+            .ready
+            .iter()
+            .take_while(|sequence| **sequence < fresh && self.entries[sequence].expires <= now)
+            .count();
+        for _ in 0..expired.min(STEPS_MAX) {
+            let first = *self.ready.first().expect("counted");
+            self.unready(first);
+            self.bury(first, Reason::Expired);
+        }
+        if expired > STEPS_MAX {
+            self.unfinished = true;
+            return None;
+        }
+        self.ready.first().copied()
+    }
+
+    /// Consumers, of whom there are `consumers`, got `taken`: only heads of the queue, one after the other.
+    pub fn dispatch(
+        &mut self,
+        consumers: usize,
+        now: u64,
+        fresh: u64,
+        taken: &mut BTreeMap<u64, u32>,
+    ) {
+        if self.ready.is_empty() || consumers == 0 {
+            return;
+        }
+        while let Some(head) = self.expire(now, fresh) {
+            let Some(consumer) = taken.remove(&head) else {
+                return;
+            };
+            self.take(head, consumer);
+        }
+    }
+
+    /// What every verb ends with.
+    pub fn trim(&mut self, now: u64) {
+        if self.ready.is_empty() {
+            return;
+        }
+        for step in 0.. {
+            if !self
+                .rules
+                .limits
+                .exceeded_by(self.ready.len(), self.ready_bytes)
+            {
+                break;
+            }
+            if step == STEPS_MAX {
+                break;
+            }
+            let Some(first) = self.ready.first().copied() else {
+                break;
+            };
+            self.unready(first);
+            self.bury(first, Reason::MaxLen);
+            self.unfinished |= step + 1 == STEPS_MAX;
+        }
+        self.expire(now, NEVER);
+    }
+}
