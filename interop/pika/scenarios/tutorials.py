@@ -22,8 +22,10 @@ class Program:
     def __init__(self, test, name, *arguments):
         self.name, self.lines = name, queue.Queue()
         environment = {**os.environ, "AMQP_URL": scenarios.URL, "PYTHONUNBUFFERED": "1"}
+        # Whoever started us in the background may have taught us to ignore Ctrl-C, which children inherit.
         self.process = subprocess.Popen([sys.executable, str(PROGRAMS / name), *arguments], env=environment, text=True,
-                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+                                        stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
         test.addCleanup(self.kill)
         threading.Thread(target=self.read, daemon=True).start()
 

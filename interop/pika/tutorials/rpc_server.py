@@ -13,7 +13,6 @@ def fibonacci(n):
 
 def answer(channel, method, properties, body):
     number = int(body)
-    print(f"fib({number})", flush=True)
     channel.basic_publish(
         exchange="",
         routing_key=properties.reply_to,
@@ -21,6 +20,7 @@ def answer(channel, method, properties, body):
         body=str(fibonacci(number)),
     )
     channel.basic_ack(delivery_tag=method.delivery_tag)
+    print(f"fib({number})", flush=True)
 
 
 channel = connect().channel()

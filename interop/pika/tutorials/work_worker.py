@@ -8,8 +8,8 @@ from address import connect, serve
 def work(channel, method, properties, body):
     print(f"received {body.decode()}", flush=True)
     time.sleep(body.count(b".") / 10)
-    print("done", flush=True)
     channel.basic_ack(delivery_tag=method.delivery_tag)
+    print("done", flush=True)
 
 
 channel = connect().channel()
