@@ -80,7 +80,7 @@ def read_or_play(source, only):
 
 
 class Differences:
-    """differences.toml: which operations may differ between which brokers, why, and what the second one then says."""
+    """differences.toml: which operations may differ between which brokers, why, and what the second one then says, whole or in part."""
 
     def __init__(self, path):
         self.entries = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))["difference"]
@@ -96,6 +96,8 @@ class Differences:
                     continue
                 said = [line for line in second.operations.get(operation, []) if not line.startswith("> ")]
                 if "says" in entry and said != entry["says"].strip().splitlines():
+                    continue
+                if entry.get("contains", "") not in "\n".join(said):
                     continue
                 self.used.add((operation, entry["reason"]))
                 return entry["reason"]
