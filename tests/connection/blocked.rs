@@ -84,3 +84,34 @@ fn consumers_go_on_while_publishers_wait() {
     }
     publisher.expect(0, &connection::unblocked());
 }
+
+#[test]
+fn a_blocked_peer_need_not_beat() {
+    let broker = own!("vm_memory_high_watermark.absolute=64MiB");
+    let mut consumer = broker.channel();
+    let name = "patience";
+    consumer.ask(
+        1,
+        &queue::declare(name, "", table! {}),
+        &queue::declare_ok(name, 0, 0),
+    );
+    let mut publisher = broker.peer_with(&Login {
+        heartbeat: 1,
+        ..broker.login()
+    });
+    publisher.open(1);
+    fill(&mut publisher, name);
+    // Far beyond the dead time. Heartbeats still come from the broker.
+    let begun = std::time::Instant::now();
+    let mut beats = 0;
+    while begun.elapsed() < Duration::from_secs(5) {
+        let frame = publisher
+            .frame_within(Duration::from_secs(3))
+            .expect("still connected");
+        assert_eq!(frame.kind, 8);
+        beats += 1;
+    }
+    assert!(beats >= 3, "{beats}");
+    assert!(consumer.call(1, &queue::purge(name, "")).is(50, 31));
+    publisher.expect(0, &connection::unblocked());
+}

@@ -128,7 +128,10 @@ fn a_truncated_publish_or_ack() {
 fn a_short_string_that_is_no_utf8() {
     for method in [
         queue::declare("abc", "", table! {}),
-        basic::publish("", "abc", ""),
+        queue::bind("q", "abc", "k", table! {}),
+        queue::bind("q", "x", "abc", table! {}),
+        basic::consume("q", "abc", "", table! {}),
+        basic::cancel("abc", ""),
     ] {
         let mut payload = method.encode();
         let at = payload
@@ -138,13 +141,25 @@ fn a_short_string_that_is_no_utf8() {
         payload[at] = 0xff;
         let mut peer = shared().channel();
         peer.send_frame(METHOD, 1, &payload);
-        if method.class == 60 {
-            // RabbitMQ looks when the content is complete.
-            peer.try_send_bytes(&frame(HEADER, 1, &header(0, &[0, 0])));
-        }
         let text = "FRAME_ERROR - Malformed UTF-8 in shortstr";
         peer.expect_connection_close(501, text, 0, 0);
     }
+}
+
+#[test]
+fn a_routing_key_of_a_publish_may_be_any_bytes() {
+    let mut peer = shared().channel();
+    let mut payload = basic::publish("", "abc", "mandatory").encode();
+    let at = payload
+        .windows(3)
+        .position(|bytes| bytes == b"abc")
+        .unwrap();
+    payload[at] = 0xff;
+    peer.send_frame(METHOD, 1, &payload);
+    peer.send_frame(HEADER, 1, &header(0, &[0, 0]));
+    let returned = peer.frame(1).payload;
+    assert_eq!(returned[..4], [0, 60, 0, 50]);
+    assert!(returned.ends_with(b"\x03\xffbc"), "{returned:?}");
 }
 
 #[test]

@@ -167,3 +167,20 @@ fn a_large_frame_before_tune_ends_it() {
         assert!(method.is(10, 50) && method.number(0) == 501, "{method:?}");
     }
 }
+
+#[test]
+fn the_limit_before_tune_can_be_set() {
+    let broker = own!("initial_frame_max=4096");
+    let mut peer = broker.connect();
+    peer.start();
+    let mut properties = Login::default().properties();
+    properties
+        .0
+        .push(("long".to_owned(), "x".repeat(5000).into()));
+    let start_ok = connection::start_ok(properties, "PLAIN", b"\0guest\0guest");
+    peer.try_send_bytes(&crate::support::raw::frame(1, 0, &start_ok.encode()));
+    while let Some(frame) = peer.frame_within(crate::support::PATIENCE) {
+        let method = crate::support::Method::decode(&frame.payload);
+        assert!(method.is(10, 50) && method.number(0) == 501, "{method:?}");
+    }
+}

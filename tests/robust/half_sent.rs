@@ -98,3 +98,33 @@ fn many_halves_count_as_memory() {
     drop(peer);
     ordinary_work(&mut good, &queue);
 }
+
+#[test]
+fn a_connection_holds_only_so_many_halves() {
+    let broker = own!("max_message_size=10000000");
+    let mut peer = broker.peer();
+    peer.stream
+        .set_write_timeout(Some(Duration::from_secs(5)))
+        .unwrap();
+    // One message at its largest is always allowed, and some more; not 400 MB.
+    let part = vec![0; 131_064];
+    for number in 1..=40 {
+        peer.try_send_bytes(&frame(METHOD, number, &channel::open().encode()));
+        peer.try_send_bytes(&frame(
+            METHOD,
+            number,
+            &basic::publish("", "q", "").encode(),
+        ));
+        peer.try_send_bytes(&frame(HEADER, number, &header(10_000_000, &[0, 0])));
+        for _ in 0..76 {
+            peer.try_send_bytes(&frame(BODY, number, &part));
+        }
+    }
+    let closed = peer.connection_close();
+    assert_eq!(closed.number(0), 506, "{closed:?}");
+    assert!(
+        closed.text(1).starts_with("RESOURCE_ERROR - "),
+        "{closed:?}"
+    );
+    peer.send_close_ok();
+}

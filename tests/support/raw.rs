@@ -313,7 +313,12 @@ impl Peer {
             return self.stash.remove(at).expect("just found");
         }
         let mut kept = std::mem::take(&mut self.stash);
+        let end = Instant::now() + PATIENCE;
         let found = loop {
+            assert!(
+                Instant::now() < end,
+                "nothing on channel {channel}, only heartbeats or others"
+            );
             let Some(frame) = self.frame_within(PATIENCE) else {
                 panic!("the broker hung up; stashed: {kept:?}")
             };

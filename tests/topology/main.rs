@@ -12,6 +12,7 @@ mod exchange_declare;
 mod exchange_delete;
 mod exclusive;
 mod expires;
+mod limits;
 mod permissions;
 mod queue_declare;
 mod queue_delete;
