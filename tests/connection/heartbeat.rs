@@ -42,32 +42,19 @@ fn a_silent_peer_is_dropped_without_a_word() {
     );
 }
 
+/// Three peers at once, far beyond the dead time of two of them.
 #[test]
-fn a_peer_that_beats_stays() {
-    let mut peer = beating(1);
+fn who_beats_or_talks_or_need_not_stays() {
+    let (mut beats, mut talks, mut silent) = (beating(1), beating(1), beating(0));
+    talks.open(1);
+    let queue = talks.queue(1);
     for _ in 0..10 {
         std::thread::sleep(Duration::from_millis(500));
-        peer.send_frame(HEARTBEAT, 0, &[]);
+        beats.send_frame(HEARTBEAT, 0, &[]);
+        talks.counts(1, &queue);
     }
-    peer.open(1);
-}
-
-#[test]
-fn any_traffic_counts() {
-    let mut peer = beating(1);
-    peer.open(1);
-    let queue = peer.queue(1);
-    for _ in 0..10 {
-        std::thread::sleep(Duration::from_millis(500));
-        peer.counts(1, &queue);
-    }
-}
-
-#[test]
-fn zero_means_none() {
-    let mut peer = beating(0);
-    std::thread::sleep(Duration::from_secs(4));
-    peer.open(1);
+    beats.open(1);
+    silent.open(1);
 }
 
 #[test]
