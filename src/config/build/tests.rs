@@ -154,7 +154,7 @@ fn variables_are_replaced_before_values_are_checked() {
         (config.heartbeat_s, config.users[0].password.as_str()),
         (7, "a#$(b)")
     );
-    assert!(notices[0].text.contains("only this machine"), "{notices:?}");
+    assert!(notices[0].text.contains("all interfaces"), "{notices:?}");
     let error = Config::load(Sources {
         file: Some(file),
         ..Sources::default()
