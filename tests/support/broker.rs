@@ -15,6 +15,8 @@ mkdir -p "$DIR"
 exec 3<&0
 "$@" </dev/null & broker=$!
 echo "broker pid $broker"
+# Our reader may be gone when the broker ends: a word to it would end this shell before it has cleaned up.
+exec >/dev/null 2>&1
 (cat <&3; kill -9 $broker) >/dev/null 2>&1 & watch=$!
 wait $broker; code=$?
 kill $watch 2>/dev/null
