@@ -138,7 +138,12 @@ impl Publisher {
     /// Whether the route of these names is remembered and still holds, so that whoever published by it before may again.
     #[inline]
     pub fn knows(&mut self, names: &[u8]) -> bool {
-        self.routes.find(names, self.round)
+        // The default exchange has no version: its queues say themselves that they are gone. Found only when they are pushed to,
+        // they would send the messages on behind others of the round.
+        let queues = &self.queues;
+        self.routes.find(names, self.round, |target| {
+            queues[target as usize].queue.is_gone()
+        })
     }
 
     /// The queues of the route that [`knows`](Self::knows) has just found.
@@ -252,7 +257,7 @@ impl Publisher {
         let keyed = extra
             .as_ref()
             .is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
-        if keyed && self.routes.find(names, self.round) {
+        if keyed && self.knows(names) {
             let targets = self.routes.found().clone();
             self.push(&targets, names, raw, persistent, body, mandatory);
             return Ok(targets.len());

@@ -43,9 +43,9 @@ impl Default for Routes {
 
 impl Routes {
     /// Whether the route of these names is remembered and still holds; [`found`](Self::found) then has its targets. The versions
-    /// are compared once in a round.
+    /// are compared, and the targets looked at, once in a round.
     #[inline]
-    pub fn find(&mut self, names: &[u8], round: u64) -> bool {
+    pub fn find(&mut self, names: &[u8], round: u64, is_gone: impl Fn(u32) -> bool) -> bool {
         let Some(last) = self.routes.get(self.last) else {
             return false;
         };
@@ -62,6 +62,7 @@ impl Routes {
                 .asked
                 .iter()
                 .any(|(exchange, version)| exchange.version() != *version)
+                || route.targets.iter().any(|target| is_gone(*target))
             {
                 route.names.clear();
                 return false;

@@ -555,3 +555,6 @@ fn whole(bytes: &[u8], frame_max: u32) -> Result<Option<(Frame<'_>, usize)>, Rep
         Cut::Bad(reply) => Err(reply),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -17,7 +17,7 @@ mod slots;
 mod sync;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use amq_protocol::types::FieldTable;
 
@@ -150,6 +150,8 @@ pub struct Queue {
     /// What it was declared as.
     pub spec: QueueSpec,
     counters: Counters,
+    /// The core's `gone`, for whoever looks without the lock.
+    gone: AtomicBool,
     journal: Arc<Journal>,
     core: Mutex<Core>,
 }
@@ -190,6 +192,7 @@ impl Queue {
         Arc::new(Self {
             spec,
             counters: Counters::default(),
+            gone: AtomicBool::new(false),
             journal,
             core,
         })
@@ -202,6 +205,12 @@ impl Queue {
             queue: self,
             core: self.core.lock(),
         }
+    }
+
+    /// Whether it was deleted, without the lock: it may be so a moment later.
+    #[inline]
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Relaxed)
     }
 
     /// "queue 'name' in vhost 'vhost'", as reply texts name it.
@@ -375,6 +384,7 @@ impl Locked<'_> {
             return Err(Refused::NotEmpty);
         }
         let ready = self.core.ready;
+        self.queue.gone.store(true, Ordering::Relaxed);
         for consumer in self.core.die(effects) {
             consumer
                 .spec
