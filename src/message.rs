@@ -61,6 +61,8 @@ impl Draft {
 const DEAD_LETTERED: u8 = 1;
 /// delivery-mode 2.
 const PERSISTENT: u8 = 2;
+/// Keys of a BCC header, which no receiver sees, follow the message in its chunk: u32 bytes of all, then u32 length and bytes of each.
+const HIDDEN_KEYS: u8 = 8;
 /// A dead-letter routing key has replaced its keys: a CC header does not count any more.
 const KEYS_REPLACED: u8 = 4;
 
@@ -134,10 +136,28 @@ impl ChunkBuilder {
         draft
     }
 
+    /// Appends keys that route its dead letters and that nobody sees. The draft is that of the message just pushed.
+    pub fn push_hidden_keys<'k>(
+        &mut self,
+        draft: &mut Draft,
+        keys: impl Iterator<Item = &'k [u8]>,
+    ) {
+        let at = self.data.len();
+        self.data.extend_from_slice(&[0; 4]);
+        for key in keys {
+            self.data
+                .extend_from_slice(&(key.len() as u32).to_le_bytes());
+            self.data.extend_from_slice(key);
+        }
+        let bytes = (self.data.len() - at - 4) as u32;
+        self.data[at..at + 4].copy_from_slice(&bytes.to_le_bytes());
+        draft.flags |= HIDDEN_KEYS;
+    }
+
     /// Appends a copy of `message`, which is not large; `None` when the chunk is full.
     pub fn push_copy(&mut self, message: &Message) -> Option<Draft> {
         debug_assert!(!message.is_large());
-        let bytes = message.bytes(0, message.wire_len());
+        let bytes = message.bytes(0, message.wire_len() + message.hidden_len());
         if !self.is_empty() && !self.fits(bytes.len()) {
             return None;
         }
@@ -211,6 +231,17 @@ impl SealedChunk {
     }
 }
 
+/// Two shortstrs, one behind the other.
+fn adjacent(exchange: &[u8], routing_key: &[u8]) -> Vec<u8> {
+    debug_assert!(exchange.len() <= 255 && routing_key.len() <= 255);
+    let mut names = Vec::with_capacity(2 + exchange.len() + routing_key.len());
+    for name in [exchange, routing_key] {
+        names.push(name.len() as u8);
+        names.extend_from_slice(name);
+    }
+    names
+}
+
 /// A published message: exchange, routing key, property block, body. Clone is one atomic increment.
 #[derive(Clone)]
 pub struct Message {
@@ -225,28 +256,33 @@ pub struct Message {
 impl Message {
     /// A message that the broker makes itself, in a chunk of its own.
     pub fn new(exchange: &[u8], routing_key: &[u8], properties: &[u8], body: &[u8]) -> Self {
-        debug_assert!(exchange.len() <= 255 && routing_key.len() <= 255);
-        let mut names = Vec::with_capacity(2 + exchange.len() + routing_key.len());
-        for name in [exchange, routing_key] {
-            names.push(name.len() as u8);
-            names.extend_from_slice(name);
-        }
-        Self::from_parts(&names, properties, body)
+        let names = adjacent(exchange, routing_key);
+        Self::from_parts(&names, properties, body, std::iter::empty())
     }
 
-    /// Like [`new`](Self::new), with exchange and routing key as adjacent shortstrs.
-    pub fn from_parts(names: &[u8], properties: &[u8], body: &[u8]) -> Self {
+    /// Like [`new`](Self::new), with exchange and routing key as adjacent shortstrs, and with the keys of a
+    /// BCC header.
+    pub fn from_parts<'k>(
+        names: &[u8],
+        properties: &[u8],
+        body: &[u8],
+        hidden_keys: impl Iterator<Item = &'k [u8]>,
+    ) -> Self {
         let persistent = Properties::new(properties).persistent();
         let mut builder = ChunkBuilder::with_capacity(ChunkBuilder::size(
             names.len(),
             properties.len(),
             body.len(),
         ));
-        let draft = if body.len() >= LARGE_BODY_BYTES {
+        let mut draft = if body.len() >= LARGE_BODY_BYTES {
             builder.push_large(names, properties, persistent, body.into())
         } else {
             builder.push(names, properties, persistent, body)
         };
+        let mut hidden_keys = hidden_keys.peekable();
+        if hidden_keys.peek().is_some() {
+            builder.push_hidden_keys(&mut draft, hidden_keys);
+        }
         builder.seal().message(&draft)
     }
 
@@ -259,7 +295,8 @@ impl Message {
         properties: &[u8],
         keys_replaced: bool,
     ) -> Self {
-        let mut message = Self::new(exchange, routing_key, properties, self.body());
+        let names = adjacent(exchange, routing_key);
+        let mut message = Self::from_parts(&names, properties, self.body(), self.hidden_keys());
         message.flags |= DEAD_LETTERED | (self.flags & KEYS_REPLACED);
         if keys_replaced {
             message.flags |= KEYS_REPLACED;
@@ -383,6 +420,28 @@ impl Message {
                 frame_max,
             );
         }
+    }
+
+    /// The keys of a BCC header that it was published with.
+    pub fn hidden_keys(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = match self.hidden_len() {
+            0 => &[][..],
+            len => &self.bytes(self.wire_len(), len)[4..],
+        };
+        std::iter::from_fn(move || {
+            let (len, tail) = rest.split_first_chunk::<4>()?;
+            let (key, tail) = tail.split_at(u32::from_le_bytes(*len) as usize);
+            rest = tail;
+            Some(key)
+        })
+    }
+
+    fn hidden_len(&self) -> usize {
+        if self.flags & HIDDEN_KEYS == 0 {
+            return 0;
+        }
+        let bytes = self.bytes(self.wire_len(), 4);
+        4 + u32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]) as usize
     }
 
     /// Bytes that it takes in its chunk.

@@ -105,8 +105,11 @@ fn place(
         replaces_keys,
     );
     let past = past.after_death(replaces_keys);
-    let keys: SmallVec<[&[u8]; 4]> =
+    let mut keys: SmallVec<[&[u8]; 4]> =
         dead_letter::keys(copy.routing_key(), copy.properties(), past).collect();
+    if !past.keys_replaced {
+        keys.extend(copy.hidden_keys());
+    }
     let mut queues = Vec::new();
     Walk::new(Arc::clone(vhost)).route(
         &exchange,

@@ -242,7 +242,7 @@ impl Publisher {
         let properties = Properties::new(raw);
         let persistent = properties.persistent();
         if exchange.name.is_empty() && Vhost::is_reply_address(routing_key) {
-            let message = Message::from_parts(names, raw, &body);
+            let message = Message::from_parts(names, raw, &body, std::iter::empty());
             return if broker.reply_addresses.send(routing_key, message) {
                 Ok(1)
             } else {
@@ -259,7 +259,8 @@ impl Publisher {
             .is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
         if keyed && self.knows(names) {
             let targets = self.routes.found().clone();
-            self.push(&targets, names, raw, persistent, body, mandatory);
+            let placed = self.place(names, raw, persistent, body, &[]);
+            self.push(&targets, placed, persistent, mandatory);
             return Ok(targets.len());
         }
         let extra = extra.unwrap_or_default();
@@ -276,55 +277,60 @@ impl Publisher {
             self.remember(names, &targets);
         }
         let stripped = extra.has_bcc.then(|| without_bcc(properties));
-        self.push(
-            &targets,
-            names,
-            stripped.as_deref().unwrap_or(raw),
-            persistent,
-            body,
-            mandatory,
-        );
+        let shown = stripped.as_deref().unwrap_or(raw);
+        let placed = self.place(names, shown, persistent, body, &extra.bcc);
+        self.push(&targets, placed, persistent, mandatory);
         Ok(targets.len())
+    }
+
+    /// Puts a message into a chunk: a large body moves in as it is, keys that nobody sees follow the message.
+    fn place(
+        &mut self,
+        names: &[u8],
+        properties: &[u8],
+        persistent: bool,
+        body: Vec<u8>,
+        hidden_keys: &[&[u8]],
+    ) -> (u32, Draft) {
+        if body.len() < LARGE_BODY_BYTES && hidden_keys.is_empty() {
+            return self.draft(names, properties, persistent, &body);
+        }
+        if let Some(full) = self.builder.take().filter(|builder| !builder.is_empty()) {
+            self.chunks.push(full.seal());
+        }
+        let size = ChunkBuilder::size(names.len(), properties.len(), body.len());
+        let mut builder = ChunkBuilder::with_capacity(size);
+        let mut draft = if body.len() < LARGE_BODY_BYTES {
+            builder.push(names, properties, persistent, &body)
+        } else {
+            builder.push_large(names, properties, persistent, body.into_boxed_slice())
+        };
+        if !hidden_keys.is_empty() {
+            builder.push_hidden_keys(&mut draft, hidden_keys.iter().copied());
+        }
+        self.chunks.push(builder.seal());
+        (self.chunks.len() as u32 - 1, draft)
     }
 
     fn push(
         &mut self,
         targets: &Targets,
-        names: &[u8],
-        properties: &[u8],
+        (chunk, draft): (u32, Draft),
         persistent: bool,
-        body: Vec<u8>,
         mandatory: u16,
     ) {
-        let (chunk, draft) = if body.len() < LARGE_BODY_BYTES {
-            self.draft(names, properties, persistent, &body)
-        } else {
-            {
-                if let Some(full) = self.builder.take().filter(|builder| !builder.is_empty()) {
-                    self.chunks.push(full.seal());
-                }
-                let mut builder = ChunkBuilder::with_capacity(ChunkBuilder::size(
-                    names.len(),
-                    properties.len(),
-                    body.len(),
-                ));
-                let draft =
-                    builder.push_large(names, properties, persistent, body.into_boxed_slice());
-                self.chunks.push(builder.seal());
-                (self.chunks.len() as u32 - 1, draft)
-            }
-        };
         self.pending += 1;
         for target in targets {
+            let pending = Pending {
+                chunk,
+                mandatory,
+                draft,
+            };
             Self::note(
                 &mut self.queues,
                 &mut self.dirty,
                 *target,
-                Pending {
-                    chunk,
-                    mandatory,
-                    draft,
-                },
+                pending,
                 persistent,
             );
         }

@@ -58,6 +58,8 @@ pub struct Session {
     state: State,
     now: u64,
     blocked: bool,
+    /// The peer sends no more; what it has sent is read whatever the alarms say.
+    hung_up: bool,
     /// The task drops the connection at this time.
     ends_at: Option<u64>,
 }
@@ -80,6 +82,7 @@ impl Session {
             state: State::Header,
             now,
             blocked: false,
+            hung_up: false,
             ends_at,
         }
     }
@@ -109,6 +112,17 @@ impl Session {
     /// Whether the peer's bytes may be read now: not while it is blocked, nor while it does not take what it asked for.
     pub fn wants_bytes(&self) -> bool {
         !self.blocked && self.output.len() < CAP_BYTES && !self.has_ended()
+    }
+
+    /// Whether publishes of this connection wait for an alarm to clear.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// The peer of a blocked connection has hung up: handle what it sent before, alarm or not.
+    pub fn read_to_end(&mut self) {
+        self.blocked = false;
+        self.hung_up = true;
     }
 
     /// Whether deliveries may be encoded now.
@@ -499,7 +513,7 @@ impl Session {
         };
         let raised = open.cx.broker.is_alarmed();
         let tells = open.cx.capabilities.connection_blocked;
-        let said = if !self.blocked && raised && published {
+        let said = if !self.blocked && raised && published && !self.hung_up {
             let reason = open.cx.broker.alarm_reason().into();
             connection::AMQPMethod::Blocked(connection::Blocked { reason })
         } else if self.blocked && !raised {

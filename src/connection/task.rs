@@ -290,11 +290,15 @@ impl Task {
             self.heartbeat.as_ref().and_then(Heartbeat::deadline),
             self.session.consumer_deadline(),
             stuck_until,
+            self.session.is_blocked().then_some(self.next_look),
         ];
         let Some(deadline) = deadlines.into_iter().flatten().min() else {
             return false;
         };
         if deadline <= now {
+            if self.session.is_blocked() && self.next_look <= now {
+                self.look_for_hang_up(cx, now);
+            }
             return self.timed_out(now, stuck_until);
         }
         // An earlier timer may run out for nothing; that is cheaper than moving it each round.
@@ -314,6 +318,19 @@ impl Task {
             return true;
         }
         false
+    }
+
+    /// A blocked connection is not read, so nobody would notice that its peer has gone and what it holds is held for nothing. What
+    /// the peer had sent before is read to its end then: it is no more than the system's buffer.
+    fn look_for_hang_up(&mut self, cx: &mut Context<'_>, now: u64) {
+        self.next_look = now + LOOK_MS;
+        let ready = std::pin::pin!(self.stream.ready(tokio::io::Interest::READABLE)).poll(cx);
+        if let Poll::Ready(Ok(ready)) = ready
+            && ready.is_read_closed()
+        {
+            self.session.read_to_end();
+            self.rest_waits = !self.rest.is_empty();
+        }
     }
 
     fn timed_out(&mut self, now: u64, stuck_until: Option<u64>) -> bool {

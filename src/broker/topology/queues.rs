@@ -104,15 +104,16 @@ impl Vhost {
         } else {
             given.into_owned()
         };
+        // Only a passive declare finds a queue of such a name, even one that the broker named.
+        if !server_named && name.starts_with("amq.") {
+            return Err(Reply::reserved_name("queue", &name));
+        }
         let resource = queue_resource(&name, &self.name);
         access.queue(Verb::Configure, &name)?;
         let _change = self.bindings.lock();
         if let Some(queue) = self.queue(&name) {
             self.check_redeclare(&queue, &declare, &resource)?;
             return Ok(used(broker, queue));
-        }
-        if !server_named && name.starts_with("amq.") {
-            return Err(Reply::reserved_name("queue", &name));
         }
         if let Some(exchange) = arguments::dead_letter_exchange(&resource, &declare.arguments)? {
             access.queue(Verb::Read, &name)?;

@@ -320,6 +320,7 @@ impl Channel {
             &parts.names,
             stripped.as_deref().unwrap_or(&parts.properties),
             &parts.body,
+            extra.bcc.iter().copied(),
         );
         let mut queues = Vec::new();
         let to_reply_address =
