@@ -40,7 +40,12 @@ fn names_properties_and_body_come_back() {
     assert_eq!(message.body_len(), 6);
     assert!(!message.is_large());
 
-    let same = Message::from_parts(message.names(), message.properties(), message.body());
+    let same = Message::from_parts(
+        message.names(),
+        message.properties(),
+        message.body(),
+        std::iter::empty(),
+    );
     assert_eq!(written(&same, 3, 4096), written(&message, 3, 4096));
 }
 
@@ -267,6 +272,28 @@ proptest! {
             let mut expected = Vec::new();
             content::write_content(&mut expected, channel, properties, body, frame_max);
             prop_assert_eq!(written(&message, channel, frame_max), expected);
+        }
+    }
+}
+
+#[test]
+fn keys_of_a_bcc_header_stay_with_the_message_and_nobody_sees_them() {
+    for body in [vec![], b"small".to_vec(), vec![7; LARGE_BODY_BYTES]] {
+        let keys: [&[u8]; 2] = [b"one", b""];
+        let names = b"\x01x\x01k";
+        let hidden = Message::from_parts(names, &[0, 0], &body, keys.into_iter());
+        let plain = Message::from_parts(names, &[0, 0], &body, std::iter::empty());
+        assert!(hidden.hidden_keys().eq(keys) && plain.hidden_keys().next().is_none());
+        let mut sent = (Vec::new(), Vec::new());
+        hidden.write_content(&mut sent.0, 1, 131_072);
+        plain.write_content(&mut sent.1, 1, 131_072);
+        assert_eq!(sent.0, sent.1);
+        let letter = hidden.dead_lettered(b"dlx", b"k", &[0, 0], false);
+        assert!(letter.hidden_keys().eq(keys) && letter.body() == body);
+        if !hidden.is_large() {
+            let mut builder = ChunkBuilder::with_capacity(1024);
+            let draft = builder.push_copy(&hidden).unwrap();
+            assert!(builder.seal().message(&draft).hidden_keys().eq(keys));
         }
     }
 }
