@@ -58,7 +58,7 @@ impl Source {
         let mut piece = names.clone();
         content::write_content(&mut piece, 0, &properties, &body, FRAME_MAX);
         Self {
-            message: Message::from_parts(&names, &properties, &body),
+            message: Message::from_parts(&names, &properties, &body, std::iter::empty()),
             names,
             properties,
             body,
