@@ -337,10 +337,14 @@ fn check_output(output: &[u8]) {
             continue;
         }
         assert_eq!(kind, frame::METHOD, "content that nothing announced");
-        assert!(
-            method::parse(payload).is_ok(),
-            "a method that no client can read"
-        );
+        // Names go back as they came, and may be any bytes.
+        let readable = match method::id(payload) {
+            Some(method::BASIC_RETURN) => method::parse_return(payload).is_ok(),
+            Some(method::BASIC_DELIVER) => method::parse_deliver(payload).is_ok(),
+            Some(method::BASIC_GET_OK) => method::parse_get_ok(payload).is_ok(),
+            _ => method::parse(payload).is_ok(),
+        };
+        assert!(readable, "a method that no client can read");
         let announces = [
             method::BASIC_DELIVER,
             method::BASIC_GET_OK,

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use crate::auth::{PasswordHash, Permission, Users};
@@ -17,6 +18,7 @@ pub struct Core {
     broker: Arc<Broker>,
     settings: Arc<connection::Settings>,
     timers: JoinHandle<()>,
+    runtime: Handle,
 }
 
 impl Core {
@@ -37,6 +39,7 @@ impl Core {
             broker,
             settings,
             timers,
+            runtime: Handle::current(),
         })
     }
 
@@ -57,6 +60,14 @@ impl Core {
     pub fn shut_down(&self) {
         self.broker.shut_down();
         self.timers.abort();
+    }
+
+    /// Has every worker look for memory to give back: as many small tasks as wake them all, most likely.
+    pub fn ask_workers_to_collect(&self) {
+        super::memory::ask_to_collect();
+        for _ in 0..4 * self.runtime.metrics().num_workers() {
+            self.runtime.spawn(tokio::task::yield_now());
+        }
     }
 
     /// Blocks publishers, or lets them go on.

@@ -3,11 +3,12 @@
 //! It looks every 50 ms while memory moves or is near the watermark, and backs off while nothing happens: one look costs a
 //! few microseconds, so an idle broker stays idle.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -71,6 +72,9 @@ impl Monitor {
                     if step.remind {
                         remind_allocator();
                     }
+                    if step.collect {
+                        core.ask_workers_to_collect();
+                    }
                     if let Some(raised) = step.changed {
                         core.set_memory_alarm(raised);
                         tell(raised, alarm.last, watermark);
@@ -107,6 +111,8 @@ struct Alarm {
     /// Bytes at the last look.
     last: u64,
     wait: Duration,
+    /// Looks since memory moved.
+    quiet: u32,
 }
 
 /// What a look leads to.
@@ -117,6 +123,35 @@ struct Step {
     wait: Duration,
     /// Whether the allocator may be sitting on free memory.
     remind: bool,
+    /// Whether the workers may be: time to ask each of them.
+    collect: bool,
+}
+
+/// How often the workers have been asked to give memory back.
+static ASKED: AtomicU64 = AtomicU64::new(0);
+
+thread_local! {
+    /// The request that this thread has followed last.
+    static FOLLOWED: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Asks every worker to give free memory back when it next has nothing to do.
+pub fn ask_to_collect() {
+    ASKED.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A worker has nothing to do: gives back what other threads have freed of its memory, if it was asked to. Messages are
+/// allocated by the publisher's worker and freed by the consumer's; until the first allocates again, nobody else can return
+/// them to the system (measured: 979 MiB a minute after a soak, 50 MiB with this).
+pub fn collect_if_asked() {
+    let asked = ASKED.load(Ordering::Relaxed);
+    if FOLLOWED.replace(asked) != asked {
+        #[expect(unsafe_code, reason = "the allocator offers this through C only")]
+        // SAFETY: mi_collect takes no pointer and may be called at any time by any thread; it frees nothing that is in use.
+        unsafe {
+            libmimalloc_sys::mi_collect(true);
+        }
+    }
 }
 
 /// mimalloc gives freed memory back to the system a while later, when it is called again. After a large queue was deleted
@@ -135,6 +170,7 @@ impl Alarm {
             raised: false,
             last: 0,
             wait: INTERVAL_BUSY.min(idle),
+            quiet: 0,
         }
     }
 
@@ -156,10 +192,18 @@ impl Alarm {
         .min(self.idle);
         let grew = used > self.last + MOVED_BYTES;
         self.last = used;
+        self.quiet = if moved {
+            0
+        } else {
+            self.quiet.saturating_add(1)
+        };
+        let large = used >= REMIND_FROM_BYTES;
         Step {
+            // Ever less often: a large queue at rest is no reason to look for free memory for ever.
+            collect: large && (4..=256).contains(&self.quiet) && self.quiet.is_power_of_two(),
             changed,
             wait: self.wait,
-            remind: used >= REMIND_FROM_BYTES && !grew,
+            remind: large && !grew,
         }
     }
 

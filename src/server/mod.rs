@@ -87,6 +87,7 @@ fn serve_until_signal(config: &Config, notices: &[Notice]) -> Result<(), String>
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
         .thread_name("leveret")
+        .on_thread_park(memory::collect_if_asked)
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start threads: {error}"))?;
