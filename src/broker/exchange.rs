@@ -128,6 +128,12 @@ impl Exchange {
         self.invalidate();
     }
 
+    /// Forgets every binding: its vhost is going, and exchanges bound to each other would keep each other for ever.
+    pub fn clear(&self) {
+        *self.matcher.write() = crate::exchange::matcher(self.kind.kind);
+        self.invalidate();
+    }
+
     /// The destinations of a message, and the version that they hold for: both under the matcher's lock, so that a route is
     /// never remembered under a version that it does not know of.
     pub fn route(&self, message: &Envelope<'_>, out: &mut Vec<Destination>) -> u64 {

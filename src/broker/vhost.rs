@@ -56,6 +56,14 @@ impl Vhost {
     }
 }
 
+impl Drop for Vhost {
+    fn drop(&mut self) {
+        for exchange in self.exchanges.all() {
+            exchange.clear();
+        }
+    }
+}
+
 /// Exchanges that a route asked, each with its version at that moment.
 pub type Asked = SmallVec<[(Arc<Exchange>, u64); 2]>;
 
@@ -130,5 +138,31 @@ impl Graph for Walk {
             .alternate
             .as_ref()
             .and_then(|name| self.vhost.exchanges.get(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use amq_protocol::types::FieldTable;
+
+    use crate::auth::Users;
+    use crate::broker::{Broker, Settings};
+    use crate::exchange::Target;
+
+    /// Found by the leak check of the fuzzer: exchanges bound in a circle outlived their broker.
+    #[test]
+    fn a_circle_of_exchanges_goes_with_its_broker() {
+        let broker = Broker::new(Settings::default(), Arc::new(Users::new()));
+        let vhost = broker.add_vhost("/");
+        let [one, two] = ["amq.direct", "amq.topic"]
+            .map(|name| vhost.exchange(name).expect("every vhost has it"));
+        let none = FieldTable::default();
+        one.bind(b"key", &none, Target::Exchange(Arc::clone(&two)));
+        two.bind(b"key", &none, Target::Exchange(Arc::clone(&one)));
+        let weak = [&one, &two].map(Arc::downgrade);
+        drop((one, two, vhost, broker));
+        assert!(weak.iter().all(|exchange| exchange.upgrade().is_none()));
     }
 }
