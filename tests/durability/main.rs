@@ -1,0 +1,4 @@
+//! Nothing confirmed is ever lost: a simulated broker on a simulated disk, real restarts, real kills.
+
+mod kill;
+mod restart;
