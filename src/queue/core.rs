@@ -222,14 +222,18 @@ impl Core {
         } else {
             slot.message.clone()
         };
-        Delivery {
+        let delivery = Delivery {
             consumer: consumer.spec.id,
             redelivered: slot.redelivered,
             counted,
             returned: slot.returned,
             sequence,
             message: message.expect("a ready message has its bytes"),
+        };
+        if consumer.spec.no_ack {
+            slots.lent(&delivery.message);
         }
+        delivery
     }
 
     pub(super) fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Got> {
@@ -320,9 +324,9 @@ impl Core {
             else {
                 continue;
             };
-            slot.message = Some(delivery.message);
             self.unacked -= 1;
             self.consumers.settled(slot.consumer);
+            self.slots.give_back(sequence, delivery.message);
             self.put_back(sequence);
         }
         self.dispatch(me, now, NEVER, effects);

@@ -1,16 +1,27 @@
 //! The messages of one queue until they are settled, by sequence number.
 //!
-//! A deque of blocks of [`BLOCK`] slots, so that any sequence number is found in O(1) and a block whose messages are all
-//! settled costs a few bytes even while an old one in front of it is not. Ready messages are those from `cursor` on, which were
-//! never taken, and the `returned` ones before it: a requeued message so finds its original position, and nothing is ever
-//! searched by walking over messages that are out. Knows no consumers and no limits; the core calls it.
+//! ```text
+//!      returned, delivered, dying        never taken             cold           never taken
+//!  front: [ ........................ cursor ............ | no slots at all | ............ ] :tail
+//!                                                     first               end            next
+//! ```
+//!
+//! A row of blocks of slots, so that any sequence number is found in O(1) and a block whose messages are all settled costs a few
+//! bytes even while an old one in front of it is not. Ready messages are those from `cursor` on, which were never taken, and
+//! the `returned` ones before it: a requeued message so finds its original position, and nothing is ever searched by walking
+//! over messages that are out. Of a backlog that does not fit into memory a range in the middle is *cold*: it has no slots, its
+//! messages lie on disk (see `slots/cold.rs`). Knows no consumers, no limits and no disk; the core calls it.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
-use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, Message};
+use self::cold::Cold;
+use self::row::{BLOCK, Row};
+use self::sweep::Compactor;
+use crate::message::Message;
 
-/// Slots of a block.
-const BLOCK: usize = 64;
+mod cold;
+mod row;
+mod sweep;
 
 /// What a message is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,7 +39,7 @@ pub enum State {
 /// One message of a queue.
 #[derive(Debug)]
 pub struct Slot {
-    /// `None` while it is settled, or while a no-ack delivery carries the only copy.
+    /// `None` while it is settled, while a no-ack delivery carries the only copy, or while it lies on disk alone.
     pub message: Option<Message>,
     /// When it expires, in milliseconds since the epoch; `u64::MAX` never.
     pub expires: u64,
@@ -44,102 +55,23 @@ pub struct Slot {
     pub redelivered: bool,
 }
 
-#[derive(Default)]
-struct Block {
-    slots: Vec<Slot>,
-    live: u32,
-}
-
-/// All unsettled messages of a queue.
-#[derive(Default)]
-pub struct Slots {
-    blocks: VecDeque<Block>,
-    /// Sequence number of the first slot of the first block; a multiple of `BLOCK`.
-    base: u64,
-    /// Sequence number that the next message gets.
-    next: u64,
-    /// Ready messages from here on were never taken.
-    cursor: u64,
-    /// Ready messages in front of `cursor`.
-    returned: BTreeSet<u64>,
-    live: usize,
-    compactor: Compactor,
-}
-
-/// Watches how much chunk memory the messages pin, to copy stragglers out.
-#[derive(Default)]
-struct Compactor {
-    /// Messages before this one have been looked at.
-    swept: u64,
-    /// Most unsettled messages since the last look.
-    live_then: usize,
-    /// A look at all of them again is under way, because most have gone since.
-    sweeping: bool,
-    /// Chunk bytes pinned, and bytes owned, by messages since the last look.
-    pinned: usize,
-    owned: usize,
-    last_chunk: usize,
-}
-
-/// Slack that pinned chunks may have before anybody looks.
-const PIN_SLACK_BYTES: usize = 256 * 1024;
-
-impl Slots {
-    /// Sequence number that the next message gets.
-    pub fn next_sequence(&self) -> u64 {
-        self.next
-    }
-
-    /// Messages that are not settled.
-    pub fn live(&self) -> usize {
-        self.live
-    }
-
-    /// Appends a ready message.
+impl Slot {
+    /// A ready message that was never taken.
     #[inline]
-    pub fn push(&mut self, message: Message, expires: u64) -> u64 {
-        let sequence = self.next;
-        if sequence.is_multiple_of(BLOCK as u64) || self.blocks.is_empty() {
-            self.push_block();
-        }
-        let body_len = message.body_len() as u32;
-        let (chunk, bytes) = message.pins();
-        if chunk != self.compactor.last_chunk {
-            self.compactor.last_chunk = chunk;
-            self.compactor.pinned += bytes;
-        }
-        self.compactor.owned += message.memory();
-        let block = self.blocks.back_mut().expect("a block was just made");
-        block.slots.push(Slot {
+    pub fn ready(message: Message, expires: u64) -> Self {
+        Self {
+            body_len: message.body_len() as u32,
             message: Some(message),
             expires,
             consumer: 0,
             returned: 0,
-            body_len,
             state: State::Ready,
             redelivered: false,
-        });
-        block.live += 1;
-        self.live += 1;
-        self.next += 1;
-        self.compactor.live_then = self.compactor.live_then.max(self.live);
-        sequence
+        }
     }
 
-    #[cold]
-    fn push_block(&mut self) {
-        let offset = (self.next % BLOCK as u64) as usize;
-        if self.blocks.is_empty() {
-            self.base = self.next - offset as u64;
-        }
-        // A queue that has filled a block will fill another; a small one grows as it goes.
-        let capacity = if self.next >= BLOCK as u64 && self.live > BLOCK / 2 {
-            BLOCK
-        } else {
-            0
-        };
-        let mut slots = Vec::with_capacity(capacity);
-        slots.extend((0..offset).map(|_| Slot {
+    fn settled() -> Self {
+        Self {
             message: None,
             expires: u64::MAX,
             consumer: 0,
@@ -147,44 +79,78 @@ impl Slots {
             body_len: 0,
             state: State::Settled,
             redelivered: false,
-        }));
-        self.blocks.push_back(Block { slots, live: 0 });
+        }
+    }
+}
+
+/// All unsettled messages of a queue.
+#[derive(Default)]
+pub struct Slots {
+    front: Row,
+    /// Sequence number that the next message gets.
+    next: u64,
+    /// Ready messages from here on were never taken.
+    cursor: u64,
+    /// Ready messages in front of `cursor`.
+    returned: BTreeSet<u64>,
+    /// Slots that are not settled.
+    live: usize,
+    /// Bytes of the messages in the slots.
+    resident: u64,
+    /// Between `cursor` and the end of the front there may be sequence numbers without a message.
+    holes: bool,
+    cold: Option<Box<Cold>>,
+    compactor: Compactor,
+}
+
+impl Slots {
+    /// Sequence number that the next message gets.
+    pub fn next_sequence(&self) -> u64 {
+        self.next
     }
 
-    /// The slot of a message that is not settled.
+    /// Messages that are not settled, wherever they lie.
+    pub fn live(&self) -> usize {
+        self.live + self.cold.as_ref().map_or(0, |cold| cold.count)
+    }
+
+    /// Memory of the messages in the slots, by [`Message::memory`], and of the slots.
+    #[inline]
+    pub fn resident(&self) -> u64 {
+        // Message::memory counts the handle itself.
+        const REST: usize = std::mem::size_of::<Slot>() - std::mem::size_of::<Message>();
+        self.resident + (self.live * REST) as u64
+    }
+
+    /// Appends a ready message.
+    #[inline]
+    pub fn push(&mut self, message: Message, expires: u64) -> u64 {
+        let sequence = self.next;
+        self.resident += self.compactor.pushed(&message) as u64;
+        let row = match &mut self.cold {
+            None => &mut self.front,
+            Some(cold) => &mut cold.tail,
+        };
+        row.push(sequence, Slot::ready(message, expires), self.live);
+        self.live += 1;
+        self.next += 1;
+        self.compactor.live_then = self.compactor.live_then.max(self.live);
+        sequence
+    }
+
+    /// The slot of a message that is not settled; not of those behind a cold range, of which nobody can know.
     #[inline]
     pub fn get_mut(&mut self, sequence: u64) -> Option<&mut Slot> {
-        let index = sequence.checked_sub(self.base)?;
-        let block = self.blocks.get_mut((index / BLOCK as u64) as usize)?;
-        block
-            .slots
-            .get_mut((index % BLOCK as u64) as usize)
-            .filter(|slot| slot.state != State::Settled)
+        self.front.get_mut(sequence)
     }
 
-    /// Settles a message and returns it, when the queue has it.
+    /// Settles a message and returns it, when the queue has it and its bytes are in memory.
     #[inline]
     pub fn remove(&mut self, sequence: u64) -> Option<Message> {
-        let slot = self.get_mut(sequence)?;
-        slot.state = State::Settled;
-        let message = slot.message.take();
+        let message = self.front.remove(sequence)?;
         self.live -= 1;
-        let index = ((sequence - self.base) / BLOCK as u64) as usize;
-        let last = index + 1 == self.blocks.len();
-        let block = &mut self.blocks[index];
-        block.live -= 1;
-        if block.live == 0 && (!last || block.slots.len() == BLOCK) {
-            block.slots = Vec::new();
-            if index == 0 {
-                while self
-                    .blocks
-                    .front()
-                    .is_some_and(|block| block.live == 0 && block.slots.is_empty())
-                {
-                    self.blocks.pop_front();
-                    self.base += BLOCK as u64;
-                }
-            }
+        if let Some(message) = &message {
+            self.resident -= message.memory() as u64;
         }
         if self.live == 0 {
             self.clear_when_empty();
@@ -194,28 +160,30 @@ impl Slots {
 
     /// An empty queue keeps no memory but for a small block.
     fn clear_when_empty(&mut self) {
-        if self.blocks.len() > 1
-            || self
-                .blocks
+        let blocks = &mut self.front.blocks;
+        if blocks.len() > 1
+            || blocks
                 .front()
                 .is_some_and(|block| block.slots.capacity() > 2 * BLOCK)
         {
-            self.blocks.clear();
+            blocks.clear();
         }
+        debug_assert_eq!(self.resident, 0, "no slots, no messages");
         self.returned.clear();
-        self.compactor = Compactor {
-            swept: self.next,
-            ..Compactor::default()
-        };
+        self.compactor = Compactor::looked(self.next, 0);
     }
 
-    /// The oldest ready message.
+    /// The oldest ready message that has a slot; behind it may be others that lie on disk.
     #[inline]
-    pub fn first_ready(&mut self) -> Option<u64> {
+    pub fn first_ready(&self) -> Option<u64> {
         if let Some(first) = self.returned.first() {
             return Some(*first);
         }
-        (self.cursor < self.next).then_some(self.cursor)
+        let end = match &self.cold {
+            None => self.next,
+            Some(cold) => cold.first,
+        };
+        (self.cursor < end).then_some(self.cursor)
     }
 
     /// Takes the oldest ready message, which is `sequence`, out of the ready ones. Its slot stays.
@@ -223,9 +191,22 @@ impl Slots {
     pub fn take_ready(&mut self, sequence: u64) {
         if sequence == self.cursor {
             self.cursor += 1;
+            if self.holes {
+                self.skip_holes();
+            }
         } else {
             self.returned.remove(&sequence);
         }
+    }
+
+    #[cold]
+    fn skip_holes(&mut self) {
+        let end = self.front_end();
+        while self.cursor < end && self.front.get(self.cursor).is_none() {
+            self.cursor += 1;
+        }
+        // The tail may have some, too.
+        self.holes = self.cursor < end || self.cold.is_some();
     }
 
     /// Puts a message that was taken back to its original position.
@@ -237,149 +218,96 @@ impl Slots {
         }
     }
 
+    /// The message of a slot was taken out of it: a delivery carries the only copy.
+    #[inline]
+    pub fn lent(&mut self, message: &Message) {
+        self.resident -= message.memory() as u64;
+    }
+
+    /// A delivery brings its message back to its slot.
+    pub fn give_back(&mut self, sequence: u64, message: Message) {
+        let memory = message.memory() as u64;
+        if let Some(slot) = self.get_mut(sequence)
+            && slot.message.is_none()
+        {
+            slot.message = Some(message);
+            self.resident += memory;
+        }
+    }
+
     /// Takes everything out at once, in O(1): the garbage is for the caller to drop outside the lock.
     pub fn take_all(&mut self) -> Garbage {
-        let blocks = std::mem::take(&mut self.blocks);
-        self.live = 0;
+        let mut garbage = Garbage::default();
+        garbage.add(std::mem::take(&mut self.front));
+        if let Some(cold) = self.cold.take() {
+            garbage.add(cold.tail);
+        }
+        (self.live, self.resident) = (0, 0);
         self.cursor = self.next;
+        self.holes = false;
         self.returned.clear();
-        self.compactor = Compactor {
-            swept: self.next,
-            ..Compactor::default()
-        };
-        Garbage(blocks)
-    }
-
-    /// Whether the messages pin much more chunk memory than they use, so that a [sweep](Self::sweep) is due.
-    #[inline]
-    pub fn wants_sweep(&self) -> bool {
-        let compactor = &self.compactor;
-        compactor.sweeping
-            || compactor.pinned > 4 * compactor.owned + PIN_SLACK_BYTES
-            || (compactor.live_then > 1024 && self.live < compactor.live_then / 4)
-    }
-
-    /// Copies the messages out of chunks that they use less than half of. Looks at `steps` messages at most; returns whether
-    /// more is to be done.
-    pub fn sweep(&mut self, steps: usize) -> bool {
-        if !self.compactor.sweeping
-            && self.compactor.live_then > 1024
-            && self.live < self.compactor.live_then / 4
-        {
-            self.compactor.swept = self.base;
-            self.compactor.sweeping = true;
-        }
-        let from = self.compactor.swept.max(self.base);
-        let to = self.next.min(from + steps as u64);
-        let mut sparse = Vec::new();
-        let mut run: Vec<u64> = Vec::new();
-        let (mut chunk, mut chunk_bytes, mut used) = (0, 0, 0);
-        for sequence in from..to {
-            let Some(message) = self
-                .get_mut(sequence)
-                .and_then(|slot| slot.message.as_ref())
-            else {
-                continue;
-            };
-            let (this, bytes) = message.pins();
-            let memory = message.memory();
-            if this != chunk {
-                if used * 2 < chunk_bytes {
-                    sparse.append(&mut run);
-                }
-                run.clear();
-                (chunk, chunk_bytes, used) = (this, bytes, 0);
-            }
-            used += memory;
-            run.push(sequence);
-        }
-        if used * 2 < chunk_bytes {
-            sparse.append(&mut run);
-        }
-        self.copy_out(&sparse);
-        self.compactor.swept = to;
-        if to < self.next {
-            return true;
-        }
-        self.compactor = Compactor {
-            swept: to,
-            live_then: self.live,
-            ..Compactor::default()
-        };
-        false
-    }
-
-    fn copy_out(&mut self, sequences: &[u64]) {
-        let mut rest = sequences;
-        while !rest.is_empty() {
-            let mut builder = ChunkBuilder::with_capacity(CHUNK_BYTES_MAX);
-            let mut drafts: Vec<(u64, Draft)> = Vec::new();
-            while let Some((sequence, others)) = rest.split_first() {
-                if let Some(message) = self
-                    .get_mut(*sequence)
-                    .and_then(|slot| slot.message.as_ref())
-                {
-                    if message.is_large() {
-                        rest = others;
-                        continue;
-                    }
-                    let Some(draft) = builder.push_copy(message) else {
-                        break;
-                    };
-                    drafts.push((*sequence, draft));
-                }
-                rest = others;
-            }
-            let sealed = builder.seal();
-            for (sequence, draft) in drafts {
-                if let Some(slot) = self.get_mut(sequence) {
-                    slot.message = Some(sealed.message(&draft));
-                }
-            }
-        }
+        self.compactor = Compactor::looked(self.next, 0);
+        garbage
     }
 
     /// Panics when the counts and the contents do not agree.
     #[cfg(test)]
     pub fn check(&self) {
-        let mut live = 0;
-        for (index, block) in self.blocks.iter().enumerate() {
-            let here = block
-                .slots
-                .iter()
-                .filter(|slot| slot.state != State::Settled)
-                .count();
-            assert_eq!(here, block.live as usize, "block {index}");
-            live += here;
+        let mut live = self.front.check();
+        if let Some(cold) = &self.cold {
+            assert!(self.cursor <= cold.first && cold.first < cold.end && cold.end <= self.next);
+            assert!(cold.count as u64 <= cold.end - cold.first && cold.count > 0);
+            live += cold.tail.check();
+            if !cold.tail.blocks.is_empty() {
+                assert_eq!(cold.tail.end(), self.next);
+                assert!(cold.tail.each().all(|(sequence, _)| sequence >= cold.end));
+            }
+            assert!(self.front.each().all(|(sequence, _)| sequence < cold.first));
         }
         assert_eq!(live, self.live);
+        let memory = |slot: &Slot| slot.message.as_ref().map_or(0, Message::memory) as u64;
+        assert_eq!(
+            self.each().map(|(_, slot)| memory(slot)).sum::<u64>(),
+            self.resident
+        );
+        let base = self.front.base;
         assert!(
             self.returned
                 .iter()
-                .all(|sequence| *sequence < self.cursor && *sequence >= self.base)
+                .all(|sequence| *sequence < self.cursor && *sequence >= base)
         );
-        assert!(self.base <= self.next && self.cursor <= self.next);
+        assert!(self.cursor <= self.next);
+        if self.cursor < self.front_end() {
+            let first = self.front.get(self.cursor);
+            assert_eq!(first.map(|slot| slot.state), Some(State::Ready));
+        }
     }
 
-    /// Visits every unsettled message in order.
+    /// Visits every unsettled message that has a slot, in order.
     #[cfg(test)]
     pub fn each(&self) -> impl Iterator<Item = (u64, &Slot)> {
-        self.blocks.iter().enumerate().flat_map(move |(b, block)| {
-            block
-                .slots
-                .iter()
-                .enumerate()
-                .filter(|(_, slot)| slot.state != State::Settled)
-                .map(move |(s, slot)| (self.base + (b * BLOCK + s) as u64, slot))
-        })
+        self.front
+            .each()
+            .chain(self.cold.iter().flat_map(|cold| cold.tail.each()))
     }
 }
 
 /// Messages on their way out of memory.
 #[derive(Default)]
-pub struct Garbage(
-    #[expect(dead_code, reason = "held to be dropped outside the lock")] VecDeque<Block>,
-);
+pub struct Garbage(Vec<Row>);
+
+impl Garbage {
+    fn add(&mut self, row: Row) {
+        if !row.blocks.is_empty() {
+            self.0.push(row);
+        }
+    }
+
+    /// Takes what another has.
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
+    }
+}
 
 #[cfg(test)]
 mod tests;

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::sweep::PIN_SLACK_BYTES;
 use super::*;
+use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder};
 
 /// Messages of one publisher's rounds; with `others` each shares its chunk with so many that go elsewhere.
 fn messages(first: u64, count: u64, len: usize, others: usize) -> Vec<Message> {
@@ -118,6 +120,15 @@ enum Op {
     Remove(u64),
     Sweep(usize),
     TakeAll,
+    /// So many never-taken messages become cold: the tail's first, the front's last, or some in the middle.
+    Evict(u8, usize),
+    /// So many cold ones come back.
+    Load(usize),
+    /// So many cold ones cannot be read.
+    Lose(usize),
+    DropCold,
+    /// Bytes of taken messages leave memory and come back.
+    Body(u64),
 }
 
 fn op() -> impl Strategy<Value = Op> {
@@ -128,6 +139,11 @@ fn op() -> impl Strategy<Value = Op> {
         6 => prop_oneof![any::<u64>(), Just(u64::MAX), Just(u64::MAX - 1)].prop_map(Op::Remove),
         4 => (0..1000usize).prop_map(Op::Sweep),
         1 => Just(Op::TakeAll),
+        8 => (0..3u8, 1..300usize).prop_map(|(place, count)| Op::Evict(place, count)),
+        6 => (1..300usize).prop_map(Op::Load),
+        1 => (1..100usize).prop_map(Op::Lose),
+        1 => Just(Op::DropCold),
+        1 => any::<u64>().prop_map(Op::Body),
     ]
 }
 
@@ -139,7 +155,10 @@ proptest! {
         let mut slots = Slots::default();
         // The content of each, and whether it is ready.
         let mut model: BTreeMap<u64, (Content, bool)> = BTreeMap::new();
+        // What lies on disk alone.
+        let mut disk: BTreeMap<u64, Message> = BTreeMap::new();
         let mut next = 0;
+        let mut lost_some = false;
         for op in ops {
             match op {
                 Op::Push(count, len, others) => {
@@ -153,6 +172,7 @@ proptest! {
                 Op::Take(count) => {
                     for _ in 0..count {
                         let first = model.iter_mut().find(|(_, (_, ready))| *ready);
+                        let first = first.filter(|(sequence, _)| !disk.contains_key(sequence));
                         prop_assert_eq!(slots.first_ready(), first.as_ref().map(|(sequence, _)| **sequence));
                         let Some((sequence, (_, ready))) = first else { break };
                         slots.take_ready(*sequence);
@@ -184,11 +204,77 @@ proptest! {
                 Op::TakeAll => {
                     drop(slots.take_all());
                     model.clear();
+                    disk.clear();
+                }
+                Op::Evict(place, count) => {
+                    let range = match (place, slots.cold()) {
+                        (0, Some(cold)) => (cold.end, next.min(cold.end + count as u64)),
+                        (1, Some(cold)) => {
+                            let front: Vec<u64> = slots.front().map(|(sequence, _)| sequence).collect();
+                            (front.iter().rev().take(count).last().copied().unwrap_or(cold.first), cold.first)
+                        }
+                        (_, None) => {
+                            let front: Vec<u64> = slots.front().map(|(sequence, _)| sequence).collect();
+                            let from = front.iter().nth(count / 2).copied().unwrap_or(next);
+                            (from, next.min(from + count as u64))
+                        }
+                        _ => continue,
+                    };
+                    let leaving: Vec<(u64, Message)> = slots
+                        .each()
+                        .filter(|(sequence, _)| (range.0..range.1).contains(sequence))
+                        .map(|(sequence, slot)| (sequence, slot.message.clone().expect("never taken")))
+                        .collect();
+                    match slots.evict(range.0, range.1) {
+                        Some(evicted) => {
+                            prop_assert_eq!(evicted.count, leaving.len());
+                            disk.extend(leaving);
+                        }
+                        None => prop_assert!(range.0 >= range.1),
+                    }
+                }
+                Op::Load(count) => {
+                    for _ in 0..count {
+                        let Some((sequence, message)) = disk.pop_first() else { break };
+                        prop_assert!(slots.load(sequence, Slot::ready(message, u64::MAX)));
+                        prop_assert!(slots.first_ready().is_some());
+                    }
+                }
+                Op::Lose(count) => {
+                    let lost: Vec<u64> = disk.keys().copied().take(count).collect();
+                    let Some(last) = lost.last() else { continue };
+                    slots.pass_over(last + 1, lost.len());
+                    lost_some = true;
+                    for sequence in &lost {
+                        disk.remove(sequence);
+                        model.remove(sequence);
+                    }
+                }
+                Op::DropCold => {
+                    let dropped = slots.drop_cold();
+                    prop_assert_eq!(dropped.map_or(0, |range| range.count), disk.len());
+                    for sequence in std::mem::take(&mut disk).keys() {
+                        model.remove(sequence);
+                    }
+                }
+                Op::Body(mask) => {
+                    let taken: Vec<u64> = slots.taken().map(|(sequence, _)| sequence).collect();
+                    for sequence in taken.into_iter().filter(|sequence| mask >> (sequence % 64) & 1 == 1) {
+                        let message = slots.drop_body(sequence).expect("it has its bytes");
+                        slots.check();
+                        slots.give_back(sequence, message);
+                    }
                 }
             }
+            let bytes: u64 = disk.values().map(|message| message.body_len() as u64).sum();
+            prop_assert_eq!(slots.cold().map(|cold| cold.count), (!disk.is_empty()).then_some(disk.len()));
+            // Nobody knows the size of what could not be read; it is forgotten with the range.
+            let known = slots.cold_bytes();
+            prop_assert!(known == bytes || (known > bytes && lost_some));
+            lost_some &= !disk.is_empty();
             slots.check();
             prop_assert_eq!((slots.live(), slots.next_sequence()), (model.len(), next));
-            let mut expected = model.iter();
+            let mut expected = model.iter().filter(|(sequence, _)| !disk.contains_key(sequence));
             for (sequence, slot) in slots.each() {
                 let (wanted, (was, _)) = expected.next().expect("no message too many");
                 prop_assert_eq!(sequence, *wanted);
