@@ -217,6 +217,73 @@ impl ChunkBuilder {
 pub struct SealedChunk(Arc<Chunk>);
 
 impl SealedChunk {
+    /// A chunk that was read back: its bytes, and the large body of its only message if it has one.
+    pub fn from_parts(data: Vec<u8>, large: Option<Box<[u8]>>) -> Self {
+        Self(Arc::new(Chunk { data, large }))
+    }
+
+    /// Which chunk it is, as [`Message::pins`] says.
+    pub fn identity(&self) -> usize {
+        Arc::as_ptr(&self.0) as usize
+    }
+
+    /// Its bytes without a large body.
+    pub fn data(&self) -> &[u8] {
+        &self.0.data
+    }
+
+    /// The large body of its only message; empty when there is none.
+    pub fn large(&self) -> &[u8] {
+        self.0.large.as_deref().unwrap_or(&[])
+    }
+
+    /// The message whose bytes begin at `start`, with the flags of its [`Place`]; `None` when no whole message lies there. The
+    /// next one begins where its place ends.
+    pub fn message_at(&self, start: u32, flags: u8) -> Option<Message> {
+        let bytes = self.0.data.get(start as usize..)?;
+        let exchange = usize::from(*bytes.first()?) + 1;
+        let names = exchange + usize::from(*bytes.get(exchange)?) + 1;
+        let head = bytes.get(names..names + FRAME_HEAD + HEADER_FIXED)?;
+        let field =
+            |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
+        let properties = (field(3) as usize).checked_sub(HEADER_FIXED)?;
+        let body = field(15);
+        if head[0] != 2 || field(11) != 0 {
+            return None;
+        }
+        let message = Message {
+            chunk: Arc::clone(&self.0),
+            start,
+            properties: u32::try_from(properties).ok()?,
+            body,
+            names: names as u16,
+            flags,
+        };
+        let is_whole = match &self.0.large {
+            Some(large) => start == 0 && large.len() == body as usize,
+            None => true,
+        };
+        // The flags of the property list are looked at without another check.
+        let is_sound = properties >= 2
+            && bytes.get(message.header_end() - 1) == Some(&0xCE)
+            && (body == 0
+                || message.is_large()
+                || bytes.get(message.wire_len() - 1) == Some(&0xCE));
+        if !is_whole || !is_sound {
+            return None;
+        }
+        if flags & HIDDEN_KEYS != 0 {
+            let all = bytes.get(message.wire_len()..)?;
+            let (len, mut rest) = all.split_first_chunk::<4>()?;
+            rest = rest.get(..u32::from_le_bytes(*len) as usize)?;
+            while !rest.is_empty() {
+                let (len, tail) = rest.split_first_chunk::<4>()?;
+                rest = tail.get(u32::from_le_bytes(*len) as usize..)?;
+            }
+        }
+        Some(message)
+    }
+
     /// The message that `draft` stands for; the draft must come from the builder of this chunk.
     #[inline]
     pub fn message(&self, draft: &Draft) -> Message {
@@ -229,6 +296,17 @@ impl SealedChunk {
             flags: draft.flags,
         }
     }
+}
+
+/// A message's place in its chunk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// Its first byte.
+    pub start: u32,
+    /// How many it has; the next message of the chunk begins behind them.
+    pub bytes: u32,
+    /// What its bytes do not say; opaque, for [`SealedChunk::message_at`].
+    pub flags: u8,
 }
 
 /// Two shortstrs, one behind the other.
@@ -458,6 +536,21 @@ impl Message {
     #[inline]
     pub fn memory(&self) -> usize {
         self.header_end() + self.body as usize + std::mem::size_of::<Self>()
+    }
+
+    /// Where it lies in its chunk, as the journal notes it.
+    #[inline]
+    pub fn place(&self) -> Place {
+        Place {
+            start: self.start,
+            bytes: (self.wire_len() + self.hidden_len()) as u32,
+            flags: self.flags,
+        }
+    }
+
+    /// Its chunk.
+    pub fn chunk(&self) -> SealedChunk {
+        SealedChunk(Arc::clone(&self.chunk))
     }
 
     /// Identity and size of the chunk that this message keeps alive: a queue compares it with the bytes of its own messages in

@@ -297,3 +297,97 @@ fn keys_of_a_bcc_header_stay_with_the_message_and_nobody_sees_them() {
         }
     }
 }
+
+/// All messages of a chunk, by their places.
+fn read_back(chunk: &SealedChunk, flags: &[u8]) -> Option<Vec<Message>> {
+    let mut start = 0;
+    flags
+        .iter()
+        .map(|flags| {
+            let message = chunk.message_at(start, *flags)?;
+            start += message.place().bytes;
+            Some(message)
+        })
+        .collect()
+}
+
+#[test]
+fn messages_are_read_back_from_the_bytes_of_their_chunk() {
+    let keys: [&[u8]; 2] = [b"one", b""];
+    let mut builder = ChunkBuilder::with_capacity(100);
+    let plain = builder.push(b"\x01x\x00", &[0x10, 0, 2], true, b"body");
+    let mut hidden = builder.push(b"\x00\x01k", &[0, 0], false, b"");
+    builder.push_hidden_keys(&mut hidden, keys.into_iter());
+    let last = builder.push(b"\x00\x00", &[0, 0], false, &[9; 300]);
+    let sealed = builder.seal();
+    let messages = [plain, hidden, last].map(|draft| sealed.message(&draft));
+    let flags: Vec<u8> = messages
+        .iter()
+        .map(|message| message.place().flags)
+        .collect();
+    let again = SealedChunk::from_parts(sealed.data().to_vec(), None);
+    let read = read_back(&again, &flags).expect("whole");
+    for (was, is) in messages.iter().zip(&read) {
+        assert_eq!(was.place(), is.place());
+        assert_eq!(
+            (was.names(), was.properties(), was.body()),
+            (is.names(), is.properties(), is.body())
+        );
+        assert_eq!(was.is_persistent(), is.is_persistent());
+        assert!(was.hidden_keys().eq(is.hidden_keys()));
+    }
+    assert!(again.message_at(sealed.data().len() as u32, 0).is_none());
+}
+
+#[test]
+fn a_large_message_is_read_back_with_its_body() {
+    let was = Message::from_parts(
+        b"\x00\x01k",
+        &[0, 0],
+        &[3; LARGE_BODY_BYTES],
+        std::iter::once(&b"bcc"[..]),
+    );
+    let chunk = was.chunk();
+    let read = |large: &[u8]| {
+        SealedChunk::from_parts(chunk.data().to_vec(), Some(large.into()))
+            .message_at(0, was.place().flags)
+    };
+    let is = read(chunk.large()).expect("whole");
+    assert!(is.is_large() && is.body() == was.body() && is.hidden_keys().eq(was.hidden_keys()));
+    assert!(read(&[3; 10]).is_none());
+}
+
+proptest! {
+    #[test]
+    fn damaged_bytes_are_no_message_or_another_but_never_a_panic(
+        bodies in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..40), any::<bool>()), 1..4),
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        cut in any::<prop::sample::Index>(),
+        flags in any::<u8>(),
+    ) {
+        let mut builder = ChunkBuilder::with_capacity(0);
+        for (body, hidden) in &bodies {
+            let mut draft = builder.push(b"\x01x\x03key", &[0x01, 0, 2, b'4', b'2'], false, body);
+            if *hidden {
+                builder.push_hidden_keys(&mut draft, [&b"a"[..], b"bc"].into_iter());
+            }
+        }
+        let mut data = builder.seal().data().to_vec();
+        for (at, byte) in damage {
+            let at = at.index(data.len());
+            data[at] = byte;
+        }
+        data.truncate(cut.index(data.len() + 1));
+        let len = data.len() as u32;
+        let chunk = SealedChunk::from_parts(data, None);
+        for start in 0..=len {
+            if let Some(message) = chunk.message_at(start, flags) {
+                let _ = (message.names(), message.exchange(), message.routing_key(), message.properties());
+                let _ = (message.body().len(), message.ttl_ms(), message.hidden_keys().count(), message.memory());
+                prop_assert!(message.place().start + message.place().bytes <= len);
+                let mut out = Vec::new();
+                message.write_content(&mut out, 1, 4096);
+            }
+        }
+    }
+}
