@@ -227,14 +227,19 @@ impl SealedChunk {
         Arc::as_ptr(&self.0) as usize
     }
 
-    /// Its bytes without a large body.
-    pub fn data(&self) -> &[u8] {
-        &self.0.data
+    /// Its bytes: the shared part and the large body.
+    pub fn parts(&self) -> (&[u8], Option<&[u8]>) {
+        (&self.0.data, self.0.large.as_deref())
     }
 
-    /// The large body of its only message; empty when there is none.
-    pub fn large(&self) -> &[u8] {
-        self.0.large.as_deref().unwrap_or(&[])
+    /// The `count` messages that lie one behind the other from byte `start` on; fewer when the bytes are not what they should be.
+    pub fn messages(&self, start: u32, count: u32, flags: u8) -> impl Iterator<Item = Message> {
+        let mut at = start;
+        (0..count).map_while(move |_| {
+            let message = self.message_at(at, flags)?;
+            at += message.place().bytes;
+            Some(message)
+        })
     }
 
     /// The message whose bytes begin at `start`, with the flags of its [`Place`]; `None` when no whole message lies there. The

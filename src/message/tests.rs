@@ -325,7 +325,7 @@ fn messages_are_read_back_from_the_bytes_of_their_chunk() {
         .iter()
         .map(|message| message.place().flags)
         .collect();
-    let again = SealedChunk::from_parts(sealed.data().to_vec(), None);
+    let again = SealedChunk::from_parts(sealed.parts().0.to_vec(), None);
     let read = read_back(&again, &flags).expect("whole");
     for (was, is) in messages.iter().zip(&read) {
         assert_eq!(was.place(), is.place());
@@ -336,7 +336,7 @@ fn messages_are_read_back_from_the_bytes_of_their_chunk() {
         assert_eq!(was.is_persistent(), is.is_persistent());
         assert!(was.hidden_keys().eq(is.hidden_keys()));
     }
-    assert!(again.message_at(sealed.data().len() as u32, 0).is_none());
+    assert!(again.message_at(sealed.parts().0.len() as u32, 0).is_none());
 }
 
 #[test]
@@ -349,10 +349,10 @@ fn a_large_message_is_read_back_with_its_body() {
     );
     let chunk = was.chunk();
     let read = |large: &[u8]| {
-        SealedChunk::from_parts(chunk.data().to_vec(), Some(large.into()))
+        SealedChunk::from_parts(chunk.parts().0.to_vec(), Some(large.into()))
             .message_at(0, was.place().flags)
     };
-    let is = read(chunk.large()).expect("whole");
+    let is = read(chunk.parts().1.expect("large")).expect("whole");
     assert!(is.is_large() && is.body() == was.body() && is.hidden_keys().eq(was.hidden_keys()));
     assert!(read(&[3; 10]).is_none());
 }
@@ -372,7 +372,7 @@ proptest! {
                 builder.push_hidden_keys(&mut draft, [&b"a"[..], b"bc"].into_iter());
             }
         }
-        let mut data = builder.seal().data().to_vec();
+        let mut data = builder.seal().parts().0.to_vec();
         for (at, byte) in damage {
             let at = at.index(data.len());
             data[at] = byte;
