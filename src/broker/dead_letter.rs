@@ -12,6 +12,7 @@ use super::Broker;
 use super::vhost::{Vhost, Walk};
 use crate::message::Message;
 use crate::queue::dead_letter::{self, Death, Past, Reason, bury, is_cycle};
+use crate::queue::log::Links;
 use crate::queue::{DeadLetter, Effects, Queue};
 use crate::wire::properties::Properties;
 
@@ -117,22 +118,24 @@ fn place(
         Properties::new(copy.properties()),
         &mut queues,
     );
+    // Written once for all of its queues; the source's settle follows its placements in the log.
+    let links = if queues.iter().any(|target| target.spec.durable) {
+        Links::of(&copy, broker.journal())
+    } else {
+        Links::default()
+    };
     for target in queues {
         if is_cycle(copy.properties(), &target.spec.name) {
             continue;
         }
         let mut effects = Effects::default();
-        let placed = target.lock().publish(
-            std::iter::once(copy.clone()),
-            copy.is_persistent(),
-            now,
-            &mut effects,
-        );
+        // A queue deleted meanwhile loses nothing of its own: the letter had nowhere to go there.
+        let _ = target
+            .lock()
+            .publish(std::iter::once(copy.clone()), &links, now, &mut effects);
         if std::mem::take(&mut effects.dying) && !todo.contains(&target) {
             todo.push(Arc::clone(&target));
         }
         broker.perform(&target, effects);
-        // A queue deleted meanwhile loses nothing of its own: the letter had nowhere to go there.
-        let _ = placed;
     }
 }

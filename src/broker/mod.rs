@@ -4,12 +4,15 @@
 //! passes through the timers' task, which the server starts.
 
 pub mod access;
+mod clock;
 mod dead_letter;
+pub mod definitions;
 pub mod exchange;
 mod names;
 pub mod publish;
 mod registry;
 pub mod reply_to;
+pub mod restore;
 mod routes;
 pub mod timers;
 pub mod topology;
@@ -19,11 +22,12 @@ pub mod vhost;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use amq_protocol::types::FieldTable;
 use parking_lot::{Mutex, RwLock};
 
+pub use self::clock::Clock;
+use self::definitions::Definitions;
 use self::exchange::{Exchange, ExchangeSpec};
 use self::names::Names;
 use self::registry::Registry;
@@ -31,9 +35,9 @@ pub use self::registry::{Connection, Refusal};
 use self::reply_to::ReplyAddresses;
 use self::timers::Timers;
 use self::vhost::Vhost;
-use crate::auth::Users;
+use crate::auth::{PasswordHash, Permission, Users};
 use crate::queue::{Effects, Queue};
-use crate::store::Journal;
+use crate::store::{Journal, Urgency};
 
 /// What the broker is told at its start.
 #[derive(Clone, Debug, Default)]
@@ -46,6 +50,29 @@ pub struct Settings {
     pub queues_max: Option<usize>,
     /// Exchanges in all; `cluster_exchange_limit`.
     pub exchanges_max: Option<usize>,
+    /// `sync`: what a confirm waits for where a queue does not say otherwise.
+    pub sync: Sync,
+    /// Where the time comes from.
+    pub clock: Clock,
+}
+
+/// `sync` and `x-sync`: how safe a confirmed message is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// `fsync`: on disk.
+    #[default]
+    Fsync,
+    /// `os`: with the operating system, which writes it within 200 ms.
+    Os,
+}
+
+impl From<Sync> for Urgency {
+    fn from(sync: Sync) -> Self {
+        match sync {
+            Sync::Fsync => Self::Synced,
+            Sync::Os => Self::Written,
+        }
+    }
 }
 
 /// A resource alarm.
@@ -65,6 +92,7 @@ pub struct Broker {
     pub users: Arc<Users>,
     vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>>>,
     journal: Arc<Journal>,
+    definitions: Arc<Definitions>,
     timers: Timers,
     /// Addresses of direct reply-to.
     pub reply_addresses: ReplyAddresses,
@@ -74,8 +102,6 @@ pub struct Broker {
     alarms: AtomicU8,
     stopping: AtomicBool,
     next_id: AtomicU64,
-    started: Instant,
-    started_ms: u64,
 }
 
 /// Fills with bytes that nobody can guess.
@@ -84,16 +110,24 @@ pub fn random(bytes: &mut [u8]) {
 }
 
 impl Broker {
-    /// A broker without vhosts.
+    /// A broker without vhosts that keeps nothing: its journal lies in memory.
     pub fn new(settings: Settings, users: Arc<Users>) -> Arc<Self> {
-        let started_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis() as u64);
+        Self::with(settings, users, Journal::memory(), 1)
+    }
+
+    /// A broker without vhosts; [`restore`] makes one with what the disk has.
+    fn with(
+        settings: Settings,
+        users: Arc<Users>,
+        journal: Arc<Journal>,
+        next_id: u64,
+    ) -> Arc<Self> {
         Arc::new(Self {
             settings,
             users,
             vhosts: RwLock::default(),
-            journal: Arc::new(Journal::new()),
+            definitions: Arc::new(Definitions::new(Arc::clone(&journal))),
+            journal,
             timers: Timers::default(),
             reply_addresses: ReplyAddresses::default(),
             registry: Registry::default(),
@@ -101,16 +135,14 @@ impl Broker {
             sessions: AtomicUsize::new(0),
             alarms: AtomicU8::new(0),
             stopping: AtomicBool::new(false),
-            next_id: AtomicU64::new(1),
-            started: Instant::now(),
-            started_ms,
+            next_id: AtomicU64::new(next_id),
         })
     }
 
     /// Milliseconds since the epoch; never goes back.
     #[inline]
     pub fn now(&self) -> u64 {
-        self.started_ms + self.started.elapsed().as_millis() as u64
+        self.settings.clock.now()
     }
 
     /// An id that no queue, exchange or connection of this process has had.
@@ -119,8 +151,38 @@ impl Broker {
     }
 
     /// What confirms wait for.
-    pub fn journal(&self) -> &Journal {
+    #[inline]
+    pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// What definitions are written to.
+    pub fn definitions(&self) -> &Definitions {
+        &self.definitions
+    }
+
+    /// The next id that [`next_id`](Self::next_id) will give: a checkpoint keeps it.
+    pub fn peek_id(&self) -> u64 {
+        self.next_id.load(Ordering::Relaxed)
+    }
+
+    /// Adds a user, or gives a known one another password and other tags.
+    pub fn put_user(&self, name: &str, password: PasswordHash, tags: Vec<String>) {
+        let mut change = self.definitions.change();
+        change.user(name, &password, &tags);
+        self.users.put(name, password, tags);
+        change.commit();
+    }
+
+    /// Says what a user may do in a vhost. False when there is no such user.
+    pub fn set_permission(&self, user: &str, vhost: &str, permission: Permission) -> bool {
+        let mut change = self.definitions.change();
+        change.permission(user, vhost, &permission);
+        if !self.users.set_permission(user, vhost, permission) {
+            return false;
+        }
+        change.commit();
+        true
     }
 
     /// Creates a vhost with its predeclared exchanges, or returns the one that is there.
@@ -129,6 +191,15 @@ impl Broker {
         if let Some(vhost) = vhosts.get(name) {
             return Arc::clone(vhost);
         }
+        let mut change = self.definitions.change();
+        change.vhost(name);
+        change.commit();
+        let vhost = self.new_vhost(name);
+        vhosts.insert(Arc::clone(&vhost.name), Arc::clone(&vhost));
+        vhost
+    }
+
+    fn new_vhost(&self, name: &str) -> Arc<Vhost> {
         let spec = ExchangeSpec {
             name: "".into(),
             kind: crate::exchange::Kind::Direct.info(),
@@ -138,18 +209,24 @@ impl Broker {
             arguments: FieldTable::default(),
             alternate: None,
         };
-        let name: Arc<str> = name.into();
         let vhost = Arc::new(Vhost {
-            name: Arc::clone(&name),
+            name: name.into(),
             exchanges: Names::default(),
             queues: Names::default(),
             bindings: Mutex::default(),
+            definitions: Arc::clone(&self.definitions),
             alternates: AtomicUsize::new(0),
             default: Exchange::new(self.next_id(), spec),
         });
         vhost.predeclare(self);
-        vhosts.insert(name, Arc::clone(&vhost));
         vhost
+    }
+
+    /// All vhosts, by name.
+    pub fn all_vhosts(&self) -> Vec<Arc<Vhost>> {
+        let mut all: Vec<_> = self.vhosts.read().values().cloned().collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
     }
 
     /// The vhost of that name.

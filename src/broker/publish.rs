@@ -3,7 +3,8 @@
 //! A [`Publisher`] belongs to one connection. [`publish`](Publisher::publish) copies a message into the round's chunk and notes
 //! it for each of its queues; [`flush`](Publisher::flush) takes each queue's lock once for all that it gets. Routes are cached
 //! by (exchange, routing key), checked once a round against the versions of the exchanges that they visited; a route that
-//! depends on more than the key, or finds no queue, is not cached.
+//! depends on more than the key, or finds no queue, is not cached. What a durable queue is to keep on disk goes into chunks of its
+//! own, which are linked to the journal as they are: a body routed to ten queues is written once, and nothing transient with it.
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::exchange::{Depends, extra_keys};
 use crate::message::{
     CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message, SealedChunk,
 };
+use crate::queue::log::Links;
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
 use crate::wire::properties::{Edits, Properties, rewrite};
@@ -29,6 +31,9 @@ const PENDING_MAX: usize = 4096;
 /// Messages for one queue for which room is kept while the connection is idle.
 const PENDING_KEPT: usize = 16;
 
+/// Bit of a chunk's number that says that it is for the disk.
+const FOR_DISK: u32 = 1 << 31;
+
 /// A message on its way to a queue: chunk, place in it, and the channel that wants it back if it cannot be routed after all.
 struct Pending {
     chunk: u32,
@@ -40,7 +45,21 @@ struct Pending {
 struct Local {
     queue: Arc<Queue>,
     pending: Vec<Pending>,
-    persistent: bool,
+}
+
+/// Chunks of one round, the last of them still being filled.
+#[derive(Default)]
+struct Filling {
+    chunks: Vec<SealedChunk>,
+    builder: Option<ChunkBuilder>,
+}
+
+impl Filling {
+    fn seal(&mut self) {
+        if let Some(builder) = self.builder.take().filter(|builder| !builder.is_empty()) {
+            self.chunks.push(builder.seal());
+        }
+    }
 }
 
 /// A message that was routed to no queue: here is its body back, in case it is to be returned.
@@ -77,8 +96,13 @@ pub struct Publisher {
     routes: Routes,
     queues: Vec<Local>,
     dirty: Vec<u32>,
-    chunks: Vec<SealedChunk>,
-    builder: Option<ChunkBuilder>,
+    /// What stays in memory.
+    passing: Filling,
+    /// What the journal gets.
+    for_disk: Filling,
+    links: Links,
+    /// The last flush had something for the disk.
+    has_linked: bool,
     pending: usize,
     /// Some queue's list has room for more than an idle connection should keep.
     grown: bool,
@@ -96,8 +120,10 @@ impl Publisher {
             routes: Routes::default(),
             queues: Vec::new(),
             dirty: Vec::new(),
-            chunks: Vec::new(),
-            builder: None,
+            passing: Filling::default(),
+            for_disk: Filling::default(),
+            links: Links::default(),
+            has_linked: false,
             pending: 0,
             grown: false,
             hint: 0,
@@ -120,6 +146,11 @@ impl Publisher {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.pending == 0
+    }
+
+    /// Whether the last flush had something for the disk.
+    pub fn has_linked(&self) -> bool {
+        self.has_linked
     }
 
     /// Whether enough waits that it should be flushed before more is taken.
@@ -165,7 +196,8 @@ impl Publisher {
         body: &[u8],
         mandatory: u16,
     ) {
-        let (chunk, draft) = self.draft(names, properties, persistent, body);
+        let for_disk = persistent && Self::is_kept(&self.queues, self.routes.found());
+        let (chunk, draft) = self.draft(names, properties, persistent, for_disk, body);
         self.pending += 1;
         for target in self.routes.found() {
             Self::note(
@@ -177,24 +209,24 @@ impl Publisher {
                     mandatory,
                     draft,
                 },
-                persistent,
             );
         }
     }
 
+    /// Whether any of these queues outlives the process.
     #[inline]
-    fn note(
-        queues: &mut [Local],
-        dirty: &mut Vec<u32>,
-        target: u32,
-        pending: Pending,
-        persistent: bool,
-    ) {
+    fn is_kept(queues: &[Local], targets: &Targets) -> bool {
+        targets
+            .iter()
+            .any(|target| queues[*target as usize].queue.spec.durable)
+    }
+
+    #[inline]
+    fn note(queues: &mut [Local], dirty: &mut Vec<u32>, target: u32, pending: Pending) {
         let local = &mut queues[target as usize];
         if local.pending.is_empty() {
             dirty.push(target);
         }
-        local.persistent |= persistent;
         local.pending.push(pending);
     }
 
@@ -204,25 +236,29 @@ impl Publisher {
         names: &[u8],
         properties: &[u8],
         persistent: bool,
+        for_disk: bool,
         body: &[u8],
     ) -> (u32, Draft) {
         let size = ChunkBuilder::size(names.len(), properties.len(), body.len());
-        let builder = match &mut self.builder {
+        let (filling, kind) = if for_disk {
+            (&mut self.for_disk, FOR_DISK)
+        } else {
+            (&mut self.passing, 0)
+        };
+        let builder = match &mut filling.builder {
             Some(builder) if builder.fits(size) => builder,
-            _ => self.next_chunk(size),
+            _ => Self::next_chunk(filling, self.hint, size),
         };
         let draft = builder.push(names, properties, persistent, body);
         self.hint = self.hint.saturating_sub(size);
-        (self.chunks.len() as u32, draft)
+        (kind | filling.chunks.len() as u32, draft)
     }
 
     #[cold]
-    fn next_chunk(&mut self, size: usize) -> &mut ChunkBuilder {
-        if let Some(full) = self.builder.take() {
-            self.chunks.push(full.seal());
-        }
-        let bytes = self.hint.min(CHUNK_BYTES_MAX).max(size);
-        self.builder.insert(ChunkBuilder::with_capacity(bytes))
+    fn next_chunk(filling: &mut Filling, hint: usize, size: usize) -> &mut ChunkBuilder {
+        filling.seal();
+        let bytes = hint.min(CHUNK_BYTES_MAX).max(size);
+        filling.builder.insert(ChunkBuilder::with_capacity(bytes))
     }
 
     /// Routes and takes one message.
@@ -259,8 +295,9 @@ impl Publisher {
             .is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
         if keyed && self.knows(names) {
             let targets = self.routes.found().clone();
-            let placed = self.place(names, raw, persistent, body, &[]);
-            self.push(&targets, placed, persistent, mandatory);
+            let for_disk = persistent && Self::is_kept(&self.queues, &targets);
+            let placed = self.place(names, raw, persistent, for_disk, body, &[]);
+            self.push(&targets, placed, mandatory);
             return Ok(targets.len());
         }
         let extra = extra.unwrap_or_default();
@@ -278,8 +315,9 @@ impl Publisher {
         }
         let stripped = extra.has_bcc.then(|| without_bcc(properties));
         let shown = stripped.as_deref().unwrap_or(raw);
-        let placed = self.place(names, shown, persistent, body, &extra.bcc);
-        self.push(&targets, placed, persistent, mandatory);
+        let for_disk = persistent && Self::is_kept(&self.queues, &targets);
+        let placed = self.place(names, shown, persistent, for_disk, body, &extra.bcc);
+        self.push(&targets, placed, mandatory);
         Ok(targets.len())
     }
 
@@ -289,15 +327,19 @@ impl Publisher {
         names: &[u8],
         properties: &[u8],
         persistent: bool,
+        for_disk: bool,
         body: Vec<u8>,
         hidden_keys: &[&[u8]],
     ) -> (u32, Draft) {
         if body.len() < LARGE_BODY_BYTES && hidden_keys.is_empty() {
-            return self.draft(names, properties, persistent, &body);
+            return self.draft(names, properties, persistent, for_disk, &body);
         }
-        if let Some(full) = self.builder.take().filter(|builder| !builder.is_empty()) {
-            self.chunks.push(full.seal());
-        }
+        let (filling, kind) = if for_disk {
+            (&mut self.for_disk, FOR_DISK)
+        } else {
+            (&mut self.passing, 0)
+        };
+        filling.seal();
         let size = ChunkBuilder::size(names.len(), properties.len(), body.len());
         let mut builder = ChunkBuilder::with_capacity(size);
         let mut draft = if body.len() < LARGE_BODY_BYTES {
@@ -308,17 +350,11 @@ impl Publisher {
         if !hidden_keys.is_empty() {
             builder.push_hidden_keys(&mut draft, hidden_keys.iter().copied());
         }
-        self.chunks.push(builder.seal());
-        (self.chunks.len() as u32 - 1, draft)
+        filling.chunks.push(builder.seal());
+        (kind | (filling.chunks.len() as u32 - 1), draft)
     }
 
-    fn push(
-        &mut self,
-        targets: &Targets,
-        (chunk, draft): (u32, Draft),
-        persistent: bool,
-        mandatory: u16,
-    ) {
+    fn push(&mut self, targets: &Targets, (chunk, draft): (u32, Draft), mandatory: u16) {
         self.pending += 1;
         for target in targets {
             let pending = Pending {
@@ -326,13 +362,7 @@ impl Publisher {
                 mandatory,
                 draft,
             };
-            Self::note(
-                &mut self.queues,
-                &mut self.dirty,
-                *target,
-                pending,
-                persistent,
-            );
+            Self::note(&mut self.queues, &mut self.dirty, *target, pending);
         }
     }
 
@@ -346,7 +376,6 @@ impl Publisher {
                 self.queues.push(Local {
                     queue,
                     pending: Vec::new(),
-                    persistent: false,
                 });
                 self.queues.len() - 1
             });
@@ -375,8 +404,12 @@ impl Publisher {
         if self.pending == 0 {
             return Receipt::NOTHING;
         }
-        if let Some(builder) = self.builder.take() {
-            self.chunks.push(builder.seal());
+        self.passing.seal();
+        self.for_disk.seal();
+        self.has_linked = !self.for_disk.chunks.is_empty();
+        // First the bodies, then their placements: a placement on disk finds its body there.
+        for chunk in &self.for_disk.chunks {
+            self.links.link(chunk, broker.journal());
         }
         self.pending = 0;
         self.round += 1;
@@ -386,20 +419,17 @@ impl Publisher {
             let target = self.dirty[index];
             let local = &mut self.queues[target as usize];
             let mut effects = Effects::default();
-            let chunks = &self.chunks;
+            let (passing, for_disk) = (&self.passing.chunks, &self.for_disk.chunks);
             let messages = local
                 .pending
                 .iter()
-                .map(|pending| chunks[pending.chunk as usize].message(&pending.draft));
-            let persistent = std::mem::take(&mut local.persistent);
-            let published = local
-                .queue
-                .lock()
-                .publish(messages, persistent, now, &mut effects);
+                .map(|pending| pending.message(passing, for_disk));
+            let mut locked = local.queue.lock();
+            let published = locked.publish(messages, &self.links, now, &mut effects);
+            receipt = receipt.max(locked.commit());
             wakers.take_wakers(&mut effects);
-            match published {
-                Ok(placed) => receipt = receipt.max(placed),
-                Err(_) => gone.push(target),
+            if published.is_err() {
+                gone.push(target);
             }
             if effects.is_more() {
                 broker.perform(&local.queue, effects);
@@ -413,7 +443,9 @@ impl Publisher {
             pending.clear();
             self.grown |= pending.capacity() > PENDING_KEPT;
         }
-        self.chunks.clear();
+        self.passing.chunks.clear();
+        self.for_disk.chunks.clear();
+        self.links.clear();
         if self.queues.len() > QUEUES_MAX {
             self.queues.clear();
             self.routes.clear();
@@ -444,7 +476,7 @@ impl Publisher {
         let mut receipt = Receipt::NOTHING;
         let orphans = std::mem::take(&mut self.queues[gone as usize].pending);
         for orphan in &orphans {
-            let message = self.chunks[orphan.chunk as usize].message(&orphan.draft);
+            let message = orphan.message(&self.passing.chunks, &self.for_disk.chunks);
             let mut found = Vec::new();
             if let Some(exchange) = std::str::from_utf8(message.exchange())
                 .ok()
@@ -468,14 +500,9 @@ impl Publisher {
                     continue;
                 }
                 let mut effects = Effects::default();
-                let one = std::iter::once(message.clone());
-                let pushed = queue
-                    .lock()
-                    .publish(one, message.is_persistent(), now, &mut effects);
-                if let Ok(new) = pushed {
-                    receipt = receipt.max(new);
-                    placed = true;
-                }
+                let (pushed, new) = publish_one(broker, &queue, message.clone(), now, &mut effects);
+                receipt = receipt.max(new);
+                placed |= pushed;
                 wakers.take_wakers(&mut effects);
                 broker.perform(&queue, effects);
             }
@@ -491,10 +518,38 @@ impl Publisher {
 }
 
 impl Pending {
+    #[inline]
+    fn message(&self, passing: &[SealedChunk], for_disk: &[SealedChunk]) -> Message {
+        let chunks = if self.chunk & FOR_DISK == 0 {
+            passing
+        } else {
+            for_disk
+        };
+        chunks[(self.chunk & !FOR_DISK) as usize].message(&self.draft)
+    }
+
     /// Whether both stand for the same message.
     fn is(&self, other: &Self) -> bool {
         self.chunk == other.chunk && self.draft.is(&other.draft)
     }
+}
+
+/// Publishes one message that does not come with a round. False when the queue is deleted.
+pub(super) fn publish_one(
+    broker: &Broker,
+    queue: &Arc<Queue>,
+    message: Message,
+    now: u64,
+    effects: &mut Effects,
+) -> (bool, Receipt) {
+    let links = if queue.spec.durable {
+        Links::of(&message, broker.journal())
+    } else {
+        Links::default()
+    };
+    let mut locked = queue.lock();
+    let placed = locked.publish(std::iter::once(message), &links, now, effects);
+    (placed.is_ok(), locked.commit())
 }
 
 /// The property block without its BCC header, which no receiver sees.

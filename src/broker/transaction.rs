@@ -1,13 +1,15 @@
 //! tx.commit: publishes and settles over any number of queues, all at once.
 //!
 //! The queues are locked in the order of their ids and stay locked until everything is done, so that nobody sees half a
-//! transaction; with the journal on disk the same section appends one group record. The only place where two queues are locked.
+//! transaction, and one append to the journal has the records of all of them: after a crash it is there whole or not at all. The
+//! only place where two queues are locked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Broker;
 use crate::message::Message;
+use crate::queue::log::{Group, Links};
 use crate::queue::{Effects, Outcome, Queue, STEPS_MAX};
 use crate::store::Receipt;
 
@@ -46,18 +48,14 @@ impl Transaction {
     /// Does all of it. Deleted queues are passed over, as for a plain ack; only a plain publish would be routed once more.
     pub fn commit(self, broker: &Broker, now: u64) -> Receipt {
         let parts: Vec<(Arc<Queue>, Part)> = self.parts.into_values().collect();
+        let links = link(broker, &parts);
         let mut locks: Vec<_> = parts.iter().map(|(queue, _)| queue.lock()).collect();
-        let mut receipt = Receipt::NOTHING;
         let mut effects: Vec<Vec<Effects>> = Vec::with_capacity(parts.len());
         for ((_, part), locked) in parts.iter().zip(&mut locks) {
             let mut own = Vec::new();
             let mut one = Effects::default();
-            let persistent = part.publishes.iter().any(Message::is_persistent);
-            if !part.publishes.is_empty()
-                && let Ok(placed) =
-                    locked.publish(part.publishes.iter().cloned(), persistent, now, &mut one)
-            {
-                receipt = receipt.max(placed);
+            if !part.publishes.is_empty() {
+                let _ = locked.publish(part.publishes.iter().cloned(), &links, now, &mut one);
             }
             own.push(one);
             for run in part
@@ -72,6 +70,11 @@ impl Transaction {
             }
             effects.push(own);
         }
+        let mut group = Group::default();
+        for locked in &mut locks {
+            locked.hand_over(&mut group);
+        }
+        let receipt = group.append(broker.journal());
         drop(locks);
         for ((queue, _), own) in parts.iter().zip(effects) {
             for one in own {
@@ -80,4 +83,18 @@ impl Transaction {
         }
         receipt
     }
+}
+
+/// Links the chunks of what durable queues are to keep, each once.
+fn link(broker: &Broker, parts: &[(Arc<Queue>, Part)]) -> Links {
+    let mut links = Links::default();
+    let mut linked = HashSet::new();
+    for (_, part) in parts.iter().filter(|(queue, _)| queue.spec.durable) {
+        for message in part.publishes.iter().filter(|one| one.is_persistent()) {
+            if linked.insert(message.pins().0) {
+                links.link(&message.chunk(), broker.journal());
+            }
+        }
+    }
+    links
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::AtomicUsize;
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
+use super::definitions::Definitions;
 use super::exchange::{Destination, Exchange};
 use super::names::Names;
 use super::reply_to::ReplyAddresses;
@@ -23,6 +24,8 @@ pub struct Vhost {
     pub(super) queues: Names<Queue>,
     /// Serialises every change of the topology. Taken before any queue's lock.
     pub(super) bindings: Mutex<Bindings>,
+    /// Where changes of the topology are written.
+    pub(super) definitions: Arc<Definitions>,
     /// Exchanges that name an alternate exchange.
     pub(super) alternates: AtomicUsize,
     /// The default exchange, which every queue is bound to by its name.

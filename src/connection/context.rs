@@ -79,6 +79,11 @@ impl Context {
         self.confirms.note(receipt);
     }
 
+    /// Whether this connection publishes more than the disk keeps up with.
+    pub(super) fn is_to_be_held(&self) -> bool {
+        self.publisher.has_linked() && self.broker.journal().is_congested()
+    }
+
     pub(super) fn flush_settles(&mut self) {
         if !self.settles.is_empty() {
             let broker = &self.broker;

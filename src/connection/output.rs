@@ -1,12 +1,15 @@
 //! What is on its way to the peer: frames in one buffer, large bodies by reference between them.
 //!
 //! Encoders append to [`bytes`](Output::bytes); a large body is noted at its place and written vectored. The connection's task
-//! writes [`slices`](Output::slices) and reports back with [`sent`](Output::sent). Knows no socket.
+//! writes [`slices`](Output::slices) and reports back with [`sent`](Output::sent). What stands behind a [`gate`](Output::gate) stays
+//! until the journal has what it waits for: a declare-ok leaves once the definition is on disk, and everything after it keeps its
+//! order. Knows no socket.
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use crate::message::Message;
+use crate::store::{Due, Journal, Receipt};
 use crate::wire::content::{body_room, write_content};
 use crate::wire::frame;
 
@@ -32,6 +35,8 @@ pub struct Output {
     sent: usize,
     /// Body bytes in `parts` that are not sent.
     apart: usize,
+    /// What stands from `bytes[at]` on waits for the receipt; in order.
+    gates: VecDeque<(usize, Receipt)>,
 }
 
 impl Output {
@@ -51,6 +56,47 @@ impl Output {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// What is appended from here on leaves when `receipt` is due.
+    pub fn gate(&mut self, receipt: Receipt, journal: &Journal) {
+        if receipt != Receipt::NOTHING && journal.is_due(receipt) != Due::Yes {
+            self.gates.push_back((self.bytes.len(), receipt));
+        }
+    }
+
+    /// Opens the gates whose receipt is due; the answer is for the first that stays shut.
+    pub fn open_gates(&mut self, journal: &Journal) -> Due {
+        while let Some((_, receipt)) = self.gates.front() {
+            match journal.is_due(*receipt) {
+                Due::Yes => self.gates.pop_front(),
+                other => return other,
+            };
+        }
+        Due::Yes
+    }
+
+    /// Forgets what stands behind the first gate.
+    pub fn drop_gated(&mut self) {
+        if let Some((at, _)) = self.gates.pop_front() {
+            self.gates.clear();
+            self.bytes.truncate(at);
+            while let Some(part) = self.parts.pop_back_if(|part| part.at >= at) {
+                self.apart -= part.to - part.from;
+            }
+        }
+    }
+
+    /// What the first shut gate waits for.
+    pub fn awaits(&self) -> Option<Receipt> {
+        self.gates.front().map(|(_, receipt)| *receipt)
+    }
+
+    /// Whether there are bytes that may leave now.
+    #[inline]
+    pub fn is_sendable(&self) -> bool {
+        // A part in front of a gate has a byte of its own between itself and the gate: the end octet of its frame.
+        !self.is_empty() && self.gates.front().is_none_or(|(at, _)| self.sent < *at)
     }
 
     /// Appends the content frames of a message.
@@ -86,7 +132,7 @@ impl Output {
         write_content(&mut self.bytes, channel, properties, body, frame_max);
     }
 
-    /// The unsent bytes in order, as far as `slices` has room.
+    /// The unsent bytes in order, up to the first shut gate, as far as `slices` has room.
     pub fn slices<'a>(&'a self, slices: &mut [IoSlice<'a>]) -> usize {
         let mut count = 0;
         let mut at = self.sent;
@@ -96,12 +142,16 @@ impl Output {
                 *count += 1;
             }
         };
+        let end = self.gates.front().map_or(self.bytes.len(), |(at, _)| *at);
         for part in &self.parts {
+            if part.at > end {
+                break;
+            }
             put(&self.bytes[at..part.at], &mut count);
             put(&part.message.body()[part.from..part.to], &mut count);
             at = part.at;
         }
-        put(&self.bytes[at..], &mut count);
+        put(&self.bytes[at..end], &mut count);
         count
     }
 
@@ -125,6 +175,9 @@ impl Output {
         }
         self.sent += count;
         if self.sent == self.bytes.len() && self.parts.is_empty() {
+            for (at, _) in &mut self.gates {
+                *at = 0;
+            }
             self.bytes.clear();
             self.sent = 0;
         }
@@ -136,6 +189,9 @@ impl Output {
             self.bytes.drain(..self.sent);
             for part in &mut self.parts {
                 part.at -= self.sent;
+            }
+            for (at, _) in &mut self.gates {
+                *at -= self.sent;
             }
             self.sent = 0;
         }

@@ -13,6 +13,7 @@ mod open;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::task::Waker;
 
 use amq_protocol::protocol::{AMQPClass, connection};
 
@@ -23,6 +24,7 @@ use super::handshake::{Handshake, Step};
 use super::output::{CAP_BYTES, HIGH_WATER_BYTES, Output};
 use crate::broker::Broker;
 use crate::queue::mailbox::{Control, Drained, Mailbox};
+use crate::store::Due;
 use crate::wire::frame::{self, Cut, Frame};
 use crate::wire::method;
 use crate::wire::reply::{Reply, Scope};
@@ -58,6 +60,8 @@ pub struct Session {
     state: State,
     now: u64,
     blocked: bool,
+    /// What it published is more than the disk keeps up with: it is not read until that is written.
+    held: bool,
     /// The peer sends no more; what it has sent is read whatever the alarms say.
     hung_up: bool,
     /// The task drops the connection at this time.
@@ -82,6 +86,7 @@ impl Session {
             state: State::Header,
             now,
             blocked: false,
+            held: false,
             hung_up: false,
             ends_at,
         }
@@ -111,17 +116,18 @@ impl Session {
 
     /// Whether the peer's bytes may be read now: not while it is blocked, nor while it does not take what it asked for.
     pub fn wants_bytes(&self) -> bool {
-        !self.blocked && self.output.len() < CAP_BYTES && !self.has_ended()
+        !self.blocked && !self.held && self.output.len() < CAP_BYTES && !self.has_ended()
     }
 
-    /// Whether publishes of this connection wait for an alarm to clear.
+    /// Whether publishes of this connection wait for an alarm to clear, or for the disk.
     pub fn is_blocked(&self) -> bool {
-        self.blocked
+        self.blocked || self.held
     }
 
     /// The peer of a blocked connection has hung up: handle what it sent before, alarm or not.
     pub fn read_to_end(&mut self) {
         self.blocked = false;
+        self.held = false;
         self.hung_up = true;
     }
 
@@ -417,7 +423,6 @@ impl Session {
         match control {
             Control::Close(reply) => self.close(reply, CLOSE_MS),
             Control::Alarm => self.look_at_alarms(false),
-            Control::Durable => {}
             Control::ConsumerCancelled(id) => {
                 let State::Open(open) = &mut self.state else {
                     return;
@@ -477,15 +482,50 @@ impl Session {
     /// Applies what the round has collected and acknowledges what is due. Called before the output is written.
     pub fn finish_round(&mut self) {
         let State::Open(open) = &mut self.state else {
-            return;
+            return self.open_gates();
         };
         open.cx.flush(&mut self.output);
         let cx = &mut open.cx;
         cx.confirms
             .acknowledge(cx.broker.journal(), &mut self.output);
-        if std::mem::take(&mut cx.published) && cx.broker.is_alarmed() {
-            self.look_at_alarms(true);
+        if std::mem::take(&mut cx.published) {
+            self.held = !self.hung_up && cx.is_to_be_held();
+            if cx.broker.is_alarmed() {
+                self.look_at_alarms(true);
+            }
         }
+        self.open_gates();
+    }
+
+    fn open_gates(&mut self) {
+        if self.output.open_gates(self.broker.journal()) == Due::Lost {
+            // What waits is not said: it is not so.
+            self.output.drop_gated();
+            let why = "what was asked for could not be written to disk";
+            self.close(Reply::internal_error(why), CLOSE_MS);
+        }
+    }
+
+    /// Whether something that the session waits for has come; else the task is woken when it does.
+    pub fn poll_disk(&mut self, task: &Waker) -> bool {
+        let journal = self.broker.journal();
+        let mut due = false;
+        let mut wait = |receipt| {
+            journal.wait(receipt, task);
+            due |= journal.is_due(receipt) != Due::No;
+        };
+        if let Some(receipt) = self.output.awaits() {
+            wait(receipt);
+        }
+        if let State::Open(open) = &self.state {
+            open.cx.confirms.awaits().for_each(wait);
+            if self.held {
+                journal.wait_for_room(task);
+                self.held = open.cx.is_to_be_held();
+                due |= !self.held;
+            }
+        }
+        due
     }
 
     /// Wakes the connections that got something in this round. Called after the output is written.

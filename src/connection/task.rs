@@ -107,7 +107,7 @@ impl Task {
                     return Poll::Pending;
                 }
                 Flow::Idle => {
-                    if self.poll_timer(cx, now) {
+                    if self.session.poll_disk(cx.waker()) || self.poll_timer(cx, now) {
                         continue;
                     }
                     self.session.rest();
@@ -244,7 +244,7 @@ impl Task {
     /// Writes as much as the socket takes.
     fn write(&mut self, cx: &mut Context<'_>, now: u64) -> io::Result<usize> {
         let mut written = 0;
-        while !self.session.output.is_empty() {
+        while self.session.output.is_sendable() {
             let mut slices = [IoSlice::new(&[]); SLICES];
             let count = self.session.output.slices(&mut slices);
             let wrote = match Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]) {
@@ -257,14 +257,16 @@ impl Task {
             self.session.output.sent(wrote);
             written += wrote;
         }
-        if self.session.output.is_empty() {
+        if !self.session.output.is_sendable() {
             self.stuck_since = None;
+        }
+        if self.session.output.is_empty() {
             if let Some(buffer) = self.session.output.take_back() {
                 buffers::give_output(buffer);
             }
         } else {
             self.session.output.compact();
-            if written > 0 || self.stuck_since.is_none() {
+            if self.session.output.is_sendable() && (written > 0 || self.stuck_since.is_none()) {
                 self.stuck_since = Some(now);
             }
         }

@@ -85,6 +85,8 @@ pub struct QueueArguments {
     pub dead_letter_routing_key: Option<Arc<str>>,
     /// `x-consumer-timeout`: milliseconds that a delivery may stay unacknowledged, instead of the broker's own setting.
     pub consumer_timeout_ms: Option<u64>,
+    /// stub
+    pub sync: Option<crate::store::Urgency>,
 }
 
 /// Everything a consume asked for, checked and typed.
@@ -275,6 +277,7 @@ pub fn parse(
     }
     refuse_later(resource, arguments, kind)?;
     Ok(QueueArguments {
+        sync: None,
         kind,
         message_ttl_ms: number(arguments, "x-message-ttl"),
         expires_ms: number(arguments, "x-expires"),

@@ -15,6 +15,7 @@ use super::consumers::{Consumer, ConsumerSpec, Consumers, ExclusiveUse};
 use super::dead_letter::Reason;
 use super::effects::Effects;
 use super::expiry::{self, NEVER};
+use super::log::{Links, Log, Terms};
 use super::mailbox::Delivery;
 use super::slots::{Slots, State};
 use super::{Got, Outcome, Queue, Rules};
@@ -33,6 +34,8 @@ pub struct Core {
     pub(super) unacked: usize,
     dying: VecDeque<(u64, Reason)>,
     draining: bool,
+    /// What the journal is told; a queue that is not durable has none.
+    pub(super) log: Option<Box<Log>>,
     pub(super) gone: bool,
     had_consumer: bool,
     /// Last declare, get or end of a consumer, for `x-expires`.
@@ -42,7 +45,7 @@ pub struct Core {
 }
 
 impl Core {
-    pub(super) fn new(rules: Arc<Rules>, now: u64) -> Self {
+    pub(super) fn new(rules: Arc<Rules>, log: Option<Box<Log>>, now: u64) -> Self {
         Self {
             slots: Slots::default(),
             consumers: Consumers::default(),
@@ -52,11 +55,17 @@ impl Core {
             unacked: 0,
             dying: VecDeque::new(),
             draining: false,
+            log,
             gone: false,
             had_consumer: false,
             last_used: now,
             armed: NEVER,
         }
+    }
+
+    /// Everything that the ledger knows is ready and lies on disk.
+    pub(super) fn recover(&mut self, clean: bool) {
+        let _ = clean;
     }
 
     pub(super) fn consumer_count(&self) -> usize {
@@ -67,22 +76,53 @@ impl Core {
         &mut self,
         me: &Arc<Queue>,
         messages: impl Iterator<Item = Message>,
+        links: &Links,
         now: u64,
         effects: &mut Effects,
     ) {
         let fresh = self.slots.next_sequence();
-        let queue_ttl = self.rules.message_ttl_ms;
-        for message in messages {
-            let expires = expiry::expires_at(now, queue_ttl, message.ttl_ms());
-            self.ready += 1;
-            self.ready_bytes += message.body_len() as u64;
-            self.slots.push(message, expires);
+        if !links.is_empty()
+            && let Some(mut log) = self.log.take()
+        {
+            let terms = Terms {
+                now,
+                ttl_ms: self.rules.message_ttl_ms,
+                urgency: self.rules.sync.unwrap_or(me.default_sync),
+            };
+            let mut placing = log.place(me.spec.id, links, terms);
+            for message in messages {
+                placing.add(self.slots.next_sequence(), &message);
+                self.push(message, now);
+            }
+            placing.finish();
+            self.log = Some(log);
+        } else {
+            for message in messages {
+                self.push(message, now);
+            }
         }
         self.dispatch(me, now, fresh, effects);
         self.trim(now, effects);
         if self.slots.wants_sweep() {
             self.slots.sweep(STEPS_MAX);
         }
+    }
+
+    #[inline]
+    fn push(&mut self, message: Message, now: u64) {
+        let expires = expiry::expires_at(now, self.rules.message_ttl_ms, message.ttl_ms());
+        self.ready += 1;
+        self.ready_bytes += message.body_len() as u64;
+        self.slots.push(message, expires);
+    }
+
+    /// A message is done with: the slot goes, and the journal hears of it.
+    #[inline]
+    fn remove(&mut self, sequence: u64) -> Option<Message> {
+        if let Some(log) = &mut self.log {
+            log.settled(sequence);
+        }
+        self.slots.remove(sequence)
     }
 
     /// What every verb ends with: limits, expiry at the head, the next deadline.
@@ -160,7 +200,7 @@ impl Core {
             self.dying.push_back((sequence, reason));
             effects.dying = true;
         } else {
-            self.slots.remove(sequence);
+            self.remove(sequence);
         }
     }
 
@@ -248,7 +288,7 @@ impl Core {
             slot.state = State::Delivered;
             slot.consumer = 0;
             let message = if no_ack {
-                self.slots.remove(sequence)
+                self.remove(sequence)
             } else {
                 self.unacked += 1;
                 slot.message.clone()
@@ -290,12 +330,15 @@ impl Core {
             self.consumers.settled(slot.consumer);
             match outcome {
                 Outcome::Ack => {
-                    self.slots.remove(sequence);
+                    self.remove(sequence);
                 }
                 Outcome::Discard => self.bury(sequence, Reason::Rejected, effects),
                 Outcome::Requeue => {
                     slot.redelivered = true;
                     slot.returned += 1;
+                    if let Some(log) = &mut self.log {
+                        log.requeued(sequence);
+                    }
                     self.put_back(sequence);
                 }
             }
@@ -386,6 +429,9 @@ impl Core {
     pub(super) fn purge(&mut self, end: u64, now: u64, effects: &mut Effects) -> (usize, bool) {
         if self.slots.live() == self.ready && self.slots.next_sequence() == end {
             let count = self.ready;
+            if let Some(log) = &mut self.log {
+                log.settled_range(0..end);
+            }
             effects.garbage = self.slots.take_all();
             (self.ready, self.ready_bytes) = (0, 0);
             return (count, true);
@@ -396,7 +442,7 @@ impl Core {
                 return (count, false);
             }
             self.unready(sequence);
-            self.slots.remove(sequence);
+            self.remove(sequence);
             count += 1;
         }
         self.trim(now, effects);
@@ -466,6 +512,8 @@ impl Core {
     pub(super) fn die(&mut self, effects: &mut Effects) -> Vec<Consumer> {
         self.gone = true;
         effects.garbage = self.slots.take_all();
+        // Its leases on journal files go with it; the topology forgets its definition.
+        self.log = None;
         (self.ready, self.ready_bytes, self.unacked) = (0, 0, 0);
         self.dying.clear();
         self.consumers.take_all()
@@ -497,7 +545,7 @@ impl Core {
                 .get_mut(sequence)
                 .is_some_and(|slot| slot.state == State::Dying)
             {
-                self.slots.remove(sequence);
+                self.remove(sequence);
             }
         }
         !self.dying.is_empty()

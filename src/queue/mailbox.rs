@@ -51,8 +51,6 @@ pub enum Control {
     Close(Reply),
     /// A resource alarm was raised or cleared: look at the broker's.
     Alarm,
-    /// The journal has gone on: look which receipts are due.
-    Durable,
 }
 
 /// Bytes of direct replies that a connection may hold unsent; one may go over it, more are dropped, as at-most-once allows.

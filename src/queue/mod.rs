@@ -11,6 +11,7 @@ mod core;
 pub mod dead_letter;
 mod effects;
 mod expiry;
+pub mod log;
 pub mod mailbox;
 mod overflow;
 mod slots;
@@ -26,11 +27,13 @@ use self::core::Core;
 pub use self::core::STEPS_MAX;
 use self::dead_letter::Reason;
 pub use self::effects::Effects;
+use self::log::{Group, Links, Log};
 use self::mailbox::{Control, Delivery};
 use self::overflow::Limits;
 use self::sync::{Mutex, MutexGuard};
 use crate::message::Message;
-use crate::store::{Journal, Receipt};
+use crate::store::ledger::Ledger;
+use crate::store::{Journal, Receipt, Urgency};
 
 /// Where dead letters go.
 #[derive(Clone, Debug)]
@@ -54,6 +57,8 @@ pub struct Rules {
     pub dead_letter: Option<DeadLetter>,
     /// `x-consumer-timeout`, milliseconds, where a consumer does not say otherwise.
     pub consumer_timeout_ms: Option<u64>,
+    /// `x-sync`: what a confirm waits for; the broker's `sync` where it is not said.
+    pub sync: Option<Urgency>,
 }
 
 impl Rules {
@@ -63,6 +68,7 @@ impl Rules {
             message_ttl_ms: arguments.message_ttl_ms,
             expires_ms: arguments.expires_ms,
             consumer_timeout_ms: arguments.consumer_timeout_ms,
+            sync: arguments.sync,
             limits: Limits {
                 messages: arguments.max_length,
                 bytes: arguments.max_length_bytes,
@@ -153,6 +159,8 @@ pub struct Queue {
     /// The core's `gone`, for whoever looks without the lock.
     gone: AtomicBool,
     journal: Arc<Journal>,
+    /// What a confirm waits for where the rules do not say.
+    default_sync: Urgency,
     core: Mutex<Core>,
 }
 
@@ -168,7 +176,8 @@ impl std::hash::Hash for Queue {
     }
 }
 
-/// A queue with its lock held: the verbs. Dropping it publishes the counts and releases the lock.
+/// A queue with its lock held: the verbs. Dropping it appends the journal records of what was done, publishes the counts and
+/// releases the lock.
 pub struct Locked<'a> {
     queue: &'a Arc<Queue>,
     core: MutexGuard<'a, Core>,
@@ -176,6 +185,7 @@ pub struct Locked<'a> {
 
 impl Drop for Locked<'_> {
     fn drop(&mut self) {
+        self.append();
         let counters = &self.queue.counters;
         counters.ready.store(self.core.ready, Ordering::Relaxed);
         counters.unacked.store(self.core.unacked, Ordering::Relaxed);
@@ -187,14 +197,50 @@ impl Drop for Locked<'_> {
 
 impl Queue {
     /// A new, empty queue.
-    pub fn new(spec: QueueSpec, rules: Rules, journal: Arc<Journal>, now: u64) -> Arc<Self> {
-        let core = Mutex::new(Core::new(Arc::new(rules), now));
+    pub fn new(
+        spec: QueueSpec,
+        rules: Rules,
+        journal: Arc<Journal>,
+        default_sync: Urgency,
+        now: u64,
+    ) -> Arc<Self> {
+        let log = spec.durable.then(Box::<Log>::default);
+        let core = Core::new(Arc::new(rules), log, now);
+        Self::with(spec, core, journal, default_sync)
+    }
+
+    /// A queue that was found on disk with what `ledger` knows. `clean` says that the ledger also knows what had been delivered.
+    pub fn recovered(
+        spec: QueueSpec,
+        rules: Rules,
+        journal: Arc<Journal>,
+        default_sync: Urgency,
+        ledger: Ledger,
+        clean: bool,
+        now: u64,
+    ) -> (Arc<Self>, Effects) {
+        let log = Box::new(Log::recovered(ledger));
+        let mut core = Core::new(Arc::new(rules), Some(log), now);
+        core.recover(clean);
+        let queue = Self::with(spec, core, journal, default_sync);
+        let mut effects = Effects::default();
+        queue.lock().tick(now, &mut effects);
+        (queue, effects)
+    }
+
+    fn with(
+        spec: QueueSpec,
+        core: Core,
+        journal: Arc<Journal>,
+        default_sync: Urgency,
+    ) -> Arc<Self> {
         Arc::new(Self {
             spec,
             counters: Counters::default(),
             gone: AtomicBool::new(false),
             journal,
-            core,
+            default_sync,
+            core: Mutex::new(core),
         })
     }
 
@@ -242,7 +288,6 @@ impl Queue {
             let (some, done) = self.lock().core.purge(end, now, &mut effects);
             count += some;
             if done {
-                self.journal.purge(self.spec.id, end);
                 return (count, effects);
             }
         }
@@ -265,55 +310,66 @@ impl Locked<'_> {
         (self.core.ready, self.core.consumer_count())
     }
 
-    /// Appends messages and serves consumers. `persistent` says whether any of them asks for the disk. A deleted queue takes
-    /// none.
+    /// Appends messages and serves consumers; `links` are the journal's places of the persistent ones. A deleted queue takes
+    /// none. What a confirm waits for is the answer of [`commit`](Self::commit).
     #[inline]
     pub fn publish(
         &mut self,
         messages: impl Iterator<Item = Message>,
-        persistent: bool,
+        links: &Links,
         now: u64,
         effects: &mut Effects,
-    ) -> Result<Receipt, Gone> {
+    ) -> Result<(), Gone> {
         if self.core.gone {
             return Err(Gone);
         }
-        let first = self.core.end();
-        self.core.publish(self.queue, messages, now, effects);
-        if persistent && self.queue.spec.durable {
-            return Ok(self.queue.journal.place(
-                self.queue.spec.id,
-                first,
-                self.core.end() - first,
-            ));
+        self.core.publish(self.queue, messages, links, now, effects);
+        Ok(())
+    }
+
+    /// Releases the lock and says what confirms of what was published under it wait for.
+    #[inline]
+    pub fn commit(mut self) -> Receipt {
+        self.append()
+    }
+
+    /// Hands the journal records of what was done under this lock over to a transaction, which appends them with those of its
+    /// other queues before it releases the lock of any.
+    pub fn hand_over(&mut self, group: &mut Group) {
+        if let Some(log) = &mut self.core.log {
+            log.take(self.queue.spec.id, group);
         }
-        Ok(Receipt::NOTHING)
+    }
+
+    #[inline]
+    fn append(&mut self) -> Receipt {
+        match &mut self.core.log {
+            Some(log) => log.append(self.queue.spec.id, &self.queue.journal),
+            None => Receipt::NOTHING,
+        }
+    }
+
+    /// What the journal knows of the queue; `None` when it does not outlive the process, or is deleted.
+    pub fn log(&mut self) -> Option<&mut Log> {
+        self.core.log.as_deref_mut()
     }
 
     /// Takes the oldest message, if there is one; with `no_ack` it is settled at once.
     pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Got> {
-        let got = self.core.get(no_ack, now, effects)?;
-        if no_ack && self.queue.spec.durable {
-            self.queue
-                .journal
-                .settle(self.queue.spec.id, &[got.sequence]);
+        self.attend();
+        self.core.get(no_ack, now, effects)
+    }
+
+    fn attend(&mut self) {
+        if let Some(log) = &mut self.core.log {
+            log.attended(self.queue.spec.id);
         }
-        Some(got)
     }
 
     /// Settles deliveries, at most [`STEPS_MAX`] at a time; what the queue does not know is passed over.
     #[inline]
     pub fn settle(&mut self, sequences: &[u64], outcome: Outcome, now: u64, effects: &mut Effects) {
         debug_assert!(sequences.len() <= STEPS_MAX);
-        // A discarded message with somewhere to go is settled once its copies are placed.
-        let done = match outcome {
-            Outcome::Ack => true,
-            Outcome::Discard => self.core.rules.dead_letter.is_none(),
-            Outcome::Requeue => false,
-        };
-        if done && self.queue.spec.durable {
-            self.queue.journal.settle(self.queue.spec.id, sequences);
-        }
         self.core
             .settle(self.queue, sequences.iter().copied(), outcome, now, effects);
     }
@@ -331,6 +387,7 @@ impl Locked<'_> {
     /// Adds a consumer and returns the queue's number for it. It is served from the next [`resume`](Self::resume) on, so that
     /// consume-ok goes first.
     pub fn consume(&mut self, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {
+        self.attend();
         self.core.consume(spec)
     }
 
@@ -391,7 +448,6 @@ impl Locked<'_> {
                 .mailbox
                 .control(Control::ConsumerCancelled(consumer.spec.id));
         }
-        self.queue.journal.delete(self.queue.spec.id);
         Ok(ready)
     }
 
@@ -402,9 +458,6 @@ impl Locked<'_> {
 
     /// The copies of these are placed. Returns whether more are dying.
     pub fn buried(&mut self, sequences: &[u64]) -> bool {
-        if self.queue.spec.durable {
-            self.queue.journal.settle(self.queue.spec.id, sequences);
-        }
         self.core.buried(sequences.iter().copied())
     }
 }

@@ -103,6 +103,7 @@ fn broker_settings(config: &Config) -> broker::Settings {
         channels_max: count(limits.channels),
         queues_max: count(limits.queues),
         exchanges_max: count(limits.exchanges),
+        ..broker::Settings::default()
     }
 }
 

@@ -156,7 +156,7 @@ fn controls_wake_a_connection_that_takes_no_deliveries_and_deliveries_wait_for_i
         let other = Arc::clone(&mailbox);
         thread::spawn(move || {
             other.control(Control::Alarm);
-            other.control(Control::Durable);
+            other.control(Control::ConsumerCancelled(1));
         });
         let mut received = Received::default();
         future::block_on(async {

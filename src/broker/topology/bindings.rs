@@ -9,6 +9,7 @@ use amq_protocol::types::FieldTable;
 use super::clean_name;
 use crate::auth::Verb;
 use crate::broker::access::Access;
+use crate::broker::definitions::{self, Change};
 use crate::broker::exchange::{Destination, Exchange};
 use crate::broker::vhost::Vhost;
 use crate::exchange::{Kind, Target};
@@ -38,7 +39,37 @@ pub struct Bindings {
     by_destination: HashMap<u64, HashSet<(u64, BindingKey)>>,
 }
 
+impl Binding {
+    /// As it is written.
+    fn written<'a>(&'a self, vhost: &'a str, key: &'a BindingKey) -> definitions::Binding<'a> {
+        let (to_queue, destination, durable) = match &self.destination {
+            Target::Queue(queue) => (true, &queue.spec.name, queue.spec.durable),
+            Target::Exchange(exchange) => (false, &exchange.name, exchange.durable),
+        };
+        definitions::Binding {
+            vhost,
+            source: &self.source.name,
+            to_queue,
+            destination,
+            routing_key: &key.routing_key,
+            arguments: &self.arguments,
+            durable: durable && self.source.durable,
+        }
+    }
+}
+
 impl Bindings {
+    /// Every binding, as it is written.
+    pub(in crate::broker) fn each_written<'a>(
+        &'a self,
+        vhost: &'a str,
+    ) -> impl Iterator<Item = definitions::Binding<'a>> {
+        self.by_source
+            .values()
+            .flatten()
+            .map(move |(key, binding)| binding.written(vhost, key))
+    }
+
     fn add(&mut self, key: BindingKey, binding: Binding) -> bool {
         let bindings = self.by_source.entry(binding.source.id).or_default();
         if bindings.contains_key(&key) {
@@ -58,9 +89,16 @@ impl Bindings {
     }
 
     /// Removes one binding; returns its source if that was the source's last.
-    pub(super) fn remove(&mut self, source: u64, key: &BindingKey) -> Option<Arc<Exchange>> {
+    pub(super) fn remove(
+        &mut self,
+        source: u64,
+        key: &BindingKey,
+        vhost: &str,
+        change: &mut Change<'_>,
+    ) -> Option<Arc<Exchange>> {
         let bindings = self.by_source.get_mut(&source)?;
         let binding = bindings.remove(key)?;
+        change.no_binding(&binding.written(vhost, key));
         let last = bindings.is_empty();
         if last {
             self.by_source.remove(&source);
@@ -98,6 +136,7 @@ impl Vhost {
         &self,
         bindings: &mut Bindings,
         destination: u64,
+        change: &mut Change<'_>,
     ) -> Vec<Arc<Exchange>> {
         let mut abandoned = Vec::new();
         for (source, key) in bindings
@@ -107,7 +146,7 @@ impl Vhost {
         {
             abandoned.extend(
                 bindings
-                    .remove(source, &key)
+                    .remove(source, &key, &self.name, change)
                     .filter(|exchange| exchange.auto_delete),
             );
         }
@@ -131,6 +170,19 @@ impl Vhost {
         source
             .kind
             .check_binding(routing_key.as_bytes(), &arguments)?;
+        self.link_binding(&mut bindings, source, destination, routing_key, arguments);
+        Ok(())
+    }
+
+    /// Adds a binding that was found on disk.
+    pub(in crate::broker) fn restore_binding(
+        &self,
+        bindings: &mut Bindings,
+        source: Arc<Exchange>,
+        destination: Destination,
+        routing_key: &str,
+        arguments: FieldTable,
+    ) {
         let key = binding_key(&destination, routing_key, &arguments);
         bindings.add(
             key,
@@ -140,7 +192,28 @@ impl Vhost {
                 arguments,
             },
         );
-        Ok(())
+    }
+
+    /// Adds a binding, unless it is there, and writes it down.
+    fn link_binding(
+        &self,
+        bindings: &mut Bindings,
+        source: Arc<Exchange>,
+        destination: Destination,
+        routing_key: &str,
+        arguments: FieldTable,
+    ) {
+        let key = binding_key(&destination, routing_key, &arguments);
+        let binding = Binding {
+            source,
+            destination,
+            arguments,
+        };
+        let mut change = self.definitions.change();
+        change.binding(&binding.written(&self.name, &key));
+        if bindings.add(key, binding) {
+            change.commit();
+        }
     }
 
     /// queue.unbind and exchange.unbind. What is missing is a success.
@@ -166,12 +239,14 @@ impl Vhost {
             return Ok(());
         };
         let key = binding_key(&destination, routing_key, arguments);
+        let mut change = self.definitions.change();
         if let Some(abandoned) = bindings
-            .remove(source.id, &key)
+            .remove(source.id, &key, &self.name, &mut change)
             .filter(|exchange| exchange.auto_delete)
         {
-            self.unlink_exchange(&mut bindings, &abandoned);
+            self.unlink_exchange(&mut bindings, &abandoned, &mut change);
         }
+        change.commit();
         Ok(())
     }
 

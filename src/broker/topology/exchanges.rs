@@ -10,6 +10,7 @@ use super::clean_name;
 use crate::auth::Verb;
 use crate::broker::Broker;
 use crate::broker::access::Access;
+use crate::broker::definitions::Change;
 use crate::broker::exchange::{Exchange, ExchangeSpec};
 use crate::broker::vhost::Vhost;
 use crate::exchange::{Kind, alternate, find};
@@ -105,15 +106,22 @@ impl Vhost {
             alternate,
             arguments: declare.arguments,
         };
-        if spec.alternate.is_some() {
+        let exchange = Exchange::new(broker.next_id(), spec);
+        let mut change = self.definitions.change();
+        change.exchange(&self.name, &exchange);
+        change.commit();
+        self.link_exchange(exchange);
+        Ok(())
+    }
+
+    /// Makes an exchange known.
+    pub(in crate::broker) fn link_exchange(&self, exchange: Arc<Exchange>) {
+        if exchange.alternate.is_some() {
             self.alternates.fetch_add(1, Ordering::AcqRel);
         }
-        self.exchanges.insert(
-            Arc::clone(&spec.name),
-            Exchange::new(broker.next_id(), spec),
-        );
+        let name = Arc::clone(&exchange.name);
+        self.exchanges.insert(Arc::clone(&name), exchange);
         self.invalidate_alternates(&name);
-        Ok(())
     }
 
     /// Exchanges whose alternate has come or gone: their cached routes are void.
@@ -150,17 +158,25 @@ impl Vhost {
         if if_unused && bindings.has_source(&exchange) {
             return Err(Reply::exchange_in_use(&name, &self.name));
         }
-        self.unlink_exchange(&mut bindings, &exchange);
+        let mut change = self.definitions.change();
+        self.unlink_exchange(&mut bindings, &exchange, &mut change);
+        change.commit();
         Ok(())
     }
 
-    pub(super) fn unlink_exchange(&self, bindings: &mut Bindings, exchange: &Arc<Exchange>) {
+    pub(super) fn unlink_exchange(
+        &self,
+        bindings: &mut Bindings,
+        exchange: &Arc<Exchange>,
+        change: &mut Change<'_>,
+    ) {
         let mut unlink = vec![Arc::clone(exchange)];
         while let Some(exchange) = unlink.pop() {
             if !self.exchanges.remove(&exchange.name, &exchange) {
                 continue;
             }
             exchange.die();
+            change.no_exchange(&self.name, &exchange);
             if exchange.alternate.is_some() {
                 self.alternates.fetch_sub(1, Ordering::AcqRel);
             }
@@ -171,9 +187,9 @@ impl Vhost {
                 .map(|own| own.keys().cloned().collect())
                 .unwrap_or_default();
             for key in keys {
-                bindings.remove(exchange.id, &key);
+                bindings.remove(exchange.id, &key, &self.name, change);
             }
-            unlink.extend(self.unbind_destination(bindings, exchange.id));
+            unlink.extend(self.unbind_destination(bindings, exchange.id, change));
         }
     }
 }

@@ -145,8 +145,13 @@ impl Vhost {
             spec,
             Rules::of(&parsed),
             Arc::clone(&broker.journal),
+            broker.settings.sync.into(),
             broker.now(),
         );
+        // Before anybody can publish to it.
+        let mut change = self.definitions.change();
+        change.queue(&queue);
+        change.commit();
         self.queues
             .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
         Ok(used(broker, queue))
@@ -244,10 +249,13 @@ impl Vhost {
     }
 
     fn unlink_queue(&self, bindings: &mut Bindings, queue: &Arc<Queue>) {
+        let mut change = self.definitions.change();
+        change.no_queue(queue);
         self.queues.remove(&queue.spec.name, queue);
-        for exchange in self.unbind_destination(bindings, queue.spec.id) {
-            self.unlink_exchange(bindings, &exchange);
+        for exchange in self.unbind_destination(bindings, queue.spec.id, &mut change) {
+            self.unlink_exchange(bindings, &exchange, &mut change);
         }
+        change.commit();
     }
 }
 

@@ -1,12 +1,12 @@
 //! Publisher confirms: per channel a ring of receipts, from which coalesced acks are due.
 //!
 //! Messages are numbered from 1 at confirm.select. A flush notes which receipt the messages since the last one wait for; what
-//! the journal says is durable is acknowledged up to the highest number, in order.
+//! the journal calls due is acknowledged up to the highest number, in order, and what it could not write is nacked.
 
 use std::collections::VecDeque;
 
 use crate::connection::output::Output;
-use crate::store::{Journal, Receipt};
+use crate::store::{Due, Journal, Receipt};
 use crate::wire::method;
 
 /// One channel in confirm mode.
@@ -92,29 +92,49 @@ impl Confirms {
                 confirm.noted = confirm.published;
                 match confirm.ring.back_mut() {
                     // What waits for no more than the one before it is due with it.
-                    Some((upto, before)) if *before >= receipt => *upto = confirm.published,
+                    Some((upto, before)) if before.covers(receipt) => *upto = confirm.published,
                     _ => confirm.ring.push_back((confirm.published, receipt)),
                 }
             }
         }
     }
 
-    /// Acknowledges what is due.
+    /// Answers what is due.
     pub fn acknowledge(&mut self, journal: &Journal, out: &mut Output) {
         for confirm in &mut self.channels {
-            let mut upto = confirm.acked;
-            while let Some((last, _)) = confirm
-                .ring
-                .front()
-                .filter(|(_, receipt)| journal.is_durable(*receipt))
-            {
-                upto = *last;
-                confirm.ring.pop_front();
-            }
-            if upto > confirm.acked {
-                method::write_ack(out.bytes(), confirm.channel, upto, upto - confirm.acked > 1);
+            while let Some((_, receipt)) = confirm.ring.front() {
+                let due = journal.is_due(*receipt);
+                if due == Due::No {
+                    break;
+                }
+                let mut upto = confirm.acked;
+                while let Some((last, _)) = confirm
+                    .ring
+                    .front()
+                    .filter(|(_, receipt)| journal.is_due(*receipt) == due)
+                {
+                    upto = *last;
+                    confirm.ring.pop_front();
+                }
+                if upto == confirm.acked {
+                    continue;
+                }
+                let multiple = upto - confirm.acked > 1;
+                if due == Due::Yes {
+                    method::write_ack(out.bytes(), confirm.channel, upto, multiple);
+                } else {
+                    method::write_nack(out.bytes(), confirm.channel, upto, multiple);
+                }
                 confirm.acked = upto;
             }
         }
+    }
+
+    /// What the oldest unconfirmed messages wait for.
+    pub fn awaits(&self) -> impl Iterator<Item = Receipt> {
+        self.channels
+            .iter()
+            .filter_map(|confirm| confirm.ring.front())
+            .map(|(_, receipt)| *receipt)
     }
 }

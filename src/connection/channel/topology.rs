@@ -9,21 +9,35 @@ use crate::connection::context::Context;
 use crate::connection::output::Output;
 use crate::wire::reply::Reply;
 
+/// What was defined is on disk before its -ok is sent; what comes behind it keeps its order.
+fn after_definitions(cx: &Context, out: &mut Output) {
+    out.gate(cx.broker.definitions().receipt(), cx.broker.journal());
+}
+
 impl Channel {
     fn exchange_ok(
         &self,
+        cx: &Context,
         out: &mut Output,
         nowait: bool,
         ok: exchange::AMQPMethod,
     ) -> Result<(), Reply> {
         if !nowait {
+            after_definitions(cx, out);
             self.send(out, &AMQPClass::Exchange(ok));
         }
         Ok(())
     }
 
-    fn queue_ok(&self, out: &mut Output, nowait: bool, ok: queue::AMQPMethod) -> Result<(), Reply> {
+    fn queue_ok(
+        &self,
+        cx: &Context,
+        out: &mut Output,
+        nowait: bool,
+        ok: queue::AMQPMethod,
+    ) -> Result<(), Reply> {
         if !nowait {
+            after_definitions(cx, out);
             self.send(out, &AMQPClass::Queue(ok));
         }
         Ok(())
@@ -54,6 +68,7 @@ impl Channel {
                 .declare_exchange(&cx.broker, &mut cx.access, spec)?;
         }
         self.exchange_ok(
+            cx,
             out,
             declare.nowait,
             exchange::AMQPMethod::DeclareOk(exchange::DeclareOk {}),
@@ -69,6 +84,7 @@ impl Channel {
         cx.vhost
             .delete_exchange(&mut cx.access, delete.exchange.as_str(), delete.if_unused)?;
         self.exchange_ok(
+            cx,
             out,
             delete.nowait,
             exchange::AMQPMethod::DeleteOk(exchange::DeleteOk {}),
@@ -92,6 +108,7 @@ impl Channel {
             bind.arguments,
         )?;
         self.exchange_ok(
+            cx,
             out,
             bind.nowait,
             exchange::AMQPMethod::BindOk(exchange::BindOk {}),
@@ -114,6 +131,7 @@ impl Channel {
             &unbind.arguments,
         )?;
         self.exchange_ok(
+            cx,
             out,
             unbind.nowait,
             exchange::AMQPMethod::UnbindOk(exchange::UnbindOk {}),
@@ -164,7 +182,7 @@ impl Channel {
             consumer_count: u32::try_from(declared.consumers).unwrap_or(u32::MAX),
         };
         self.last_queue = Some(declared.name);
-        self.queue_ok(out, declare.nowait, queue::AMQPMethod::DeclareOk(ok))
+        self.queue_ok(cx, out, declare.nowait, queue::AMQPMethod::DeclareOk(ok))
     }
 
     /// queue.bind: with queue and routing key both empty, the key is the queue's name, too.
@@ -195,6 +213,7 @@ impl Channel {
             bind.arguments,
         )?;
         self.queue_ok(
+            cx,
             out,
             bind.nowait,
             queue::AMQPMethod::BindOk(queue::BindOk {}),
@@ -216,7 +235,12 @@ impl Channel {
             &key,
             &unbind.arguments,
         )?;
-        self.queue_ok(out, false, queue::AMQPMethod::UnbindOk(queue::UnbindOk {}))
+        self.queue_ok(
+            cx,
+            out,
+            false,
+            queue::AMQPMethod::UnbindOk(queue::UnbindOk {}),
+        )
     }
 
     pub(super) fn queue_purge(
@@ -232,6 +256,7 @@ impl Channel {
         cx.broker.perform(&queue, effects);
         let message_count = u32::try_from(count).unwrap_or(u32::MAX);
         self.queue_ok(
+            cx,
             out,
             purge.nowait,
             queue::AMQPMethod::PurgeOk(queue::PurgeOk { message_count }),
@@ -256,6 +281,7 @@ impl Channel {
 
         let message_count = u32::try_from(count).unwrap_or(u32::MAX);
         self.queue_ok(
+            cx,
             out,
             delete.nowait,
             queue::AMQPMethod::DeleteOk(queue::DeleteOk { message_count }),

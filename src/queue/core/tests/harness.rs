@@ -11,11 +11,12 @@ use super::super::{NEVER, State};
 use super::model::{Model, Place};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, LARGE_BODY_BYTES, Message};
 use crate::queue::dead_letter::Reason;
+use crate::queue::log::Links;
 use crate::queue::mailbox::{BYTES_MAX, Control, DELIVERIES_MAX, Delivery, Mailbox, SHARE_MAX};
 use crate::queue::{
     ChannelCredit, ConsumerSpec, Effects, Locked, Outcome, Queue, QueueSpec, Refused, Rules,
 };
-use crate::store::Journal;
+use crate::store::{Journal, Urgency};
 
 /// Connections.
 pub const MAILBOXES: usize = 3;
@@ -145,7 +146,7 @@ impl Harness {
         };
         let now = 1_000_000;
         let mut harness = Self {
-            queue: Queue::new(spec, rules.clone(), Arc::new(Journal::new()), now),
+            queue: Queue::new(spec, rules.clone(), Journal::memory(), Urgency::Synced, now),
             model: Model::new(rules),
             now,
             auto_delete,
@@ -482,8 +483,9 @@ impl Harness {
         for number in 0..count {
             self.model.push(first + number as u32, len, ttl, self.now);
         }
+        let links = links(&messages);
         self.verb(
-            |queue, now, effects| queue.publish(messages.into_iter(), persistent, now, effects),
+            |queue, now, effects| queue.publish(messages.into_iter(), &links, now, effects),
             |model, consumers, now, taken| {
                 model.dispatch(consumers, now, fresh, taken);
                 model.trim(now);
@@ -829,7 +831,12 @@ impl Harness {
         let message = Message::new(b"", b"1", &[0, 0], b"");
         assert!(
             locked
-                .publish([message].into_iter(), true, self.now, &mut effects)
+                .publish(
+                    [message].into_iter(),
+                    &Links::default(),
+                    self.now,
+                    &mut effects
+                )
                 .is_err()
         );
         let sequences: Vec<u64> = self.out.keys().copied().take(1000).collect();
@@ -927,4 +934,19 @@ fn check_message(message: &Message, expected: u32, len: usize) {
             .last()
             .is_none_or(|byte| *byte == expected as u8)
     );
+}
+
+/// Links the chunks of what is persistent, as a publisher does.
+fn links(messages: &[Message]) -> Links {
+    let journal = Journal::memory();
+    let mut links = Links::default();
+    let mut last = 0;
+    for message in messages.iter().filter(|message| message.is_persistent()) {
+        let (chunk, _) = message.pins();
+        if chunk != last {
+            links.link(&message.chunk(), &journal);
+            last = chunk;
+        }
+    }
+    links
 }

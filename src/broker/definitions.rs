@@ -1,0 +1,316 @@
+//! Definitions on disk: vhosts, users, permissions, durable exchanges, queues and bindings as records of the journal, and back.
+//!
+//! A [`Change`] collects the records of one verb while the topology lock is held and appends them at once when it is
+//! [committed](Change::commit), so that a crash finds the whole verb or nothing of it. An `-ok` waits for [`Definitions::receipt`].
+//! A value is an AMQP table in wire form (a queue's begins with its id), which any later version can read and extend; the store
+//! sees bytes. Called by the topology's verbs, by the server for the first user, and by `restore.rs` and the keeper.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
+
+use super::exchange::Exchange;
+use crate::auth::{PasswordHash, Permission};
+use crate::queue::Queue;
+use crate::store::record::{self, Kind};
+use crate::store::{Journal, Receipt, Urgency};
+use crate::wire::table;
+
+/// Bytes of the queue id in front of a queue's table.
+const ID_BYTES: usize = 8;
+
+/// The journal, as the topology sees it.
+pub struct Definitions {
+    journal: Arc<Journal>,
+    /// Number of the last append that changed a definition.
+    last: AtomicU64,
+}
+
+impl Definitions {
+    /// Definitions that go to `journal`.
+    pub fn new(journal: Arc<Journal>) -> Self {
+        Self {
+            journal,
+            last: AtomicU64::new(0),
+        }
+    }
+
+    /// What an `-ok` waits for: everything defined so far, by whomever.
+    pub fn receipt(&self) -> Receipt {
+        Receipt::of(self.last.load(Ordering::Acquire), Urgency::Synced)
+    }
+
+    /// Begins a change. The caller holds the lock of what it changes.
+    pub fn change(&self) -> Change<'_> {
+        Change {
+            definitions: self,
+            records: Vec::new(),
+        }
+    }
+}
+
+/// The records of one change.
+#[must_use = "it is written when it is committed"]
+pub struct Change<'a> {
+    definitions: &'a Definitions,
+    records: Vec<u8>,
+}
+
+impl Change<'_> {
+    /// Appends what was collected.
+    pub fn commit(self) {
+        if !self.records.is_empty() {
+            let append = self
+                .definitions
+                .journal
+                .append(&self.records, Urgency::Synced);
+            self.definitions.last.fetch_max(append, Ordering::AcqRel);
+        }
+    }
+
+    fn put(&mut self, (kind, key, value): (Kind, Vec<u8>, Vec<u8>)) {
+        record::write::define(&mut self.records, kind, &key, &value);
+    }
+
+    fn forget(&mut self, kind: Kind, key: &[u8]) {
+        record::write::forget(&mut self.records, kind, key);
+    }
+
+    /// A vhost is there.
+    pub fn vhost(&mut self, name: &str) {
+        self.put(vhost(name));
+    }
+
+    /// A user is there, or has another password or other tags.
+    pub fn user(&mut self, name: &str, password: &PasswordHash, tags: &[String]) {
+        self.put(user(name, password, tags));
+    }
+
+    /// What a user may do in a vhost.
+    pub fn permission(&mut self, user: &str, vhost: &str, permission: &Permission) {
+        self.put(self::permission(user, vhost, permission));
+    }
+
+    /// An exchange is there. One that does not outlive the process is passed over, here and below.
+    pub fn exchange(&mut self, vhost: &str, exchange: &Exchange) {
+        if exchange.durable {
+            self.put(self::exchange(vhost, exchange));
+        }
+    }
+
+    /// An exchange is gone.
+    pub fn no_exchange(&mut self, vhost: &str, exchange: &Exchange) {
+        if exchange.durable {
+            self.forget(Kind::Exchange, &key(&[vhost, &exchange.name]));
+        }
+    }
+
+    /// A queue is there.
+    pub fn queue(&mut self, queue: &Queue) {
+        if queue.spec.durable {
+            self.put(self::queue(queue));
+        }
+    }
+
+    /// A queue is gone with all that is in it.
+    pub fn no_queue(&mut self, queue: &Queue) {
+        if queue.spec.durable {
+            self.forget(Kind::Queue, &key(&[&queue.spec.vhost, &queue.spec.name]));
+        }
+    }
+
+    /// A binding is there.
+    pub fn binding(&mut self, binding: &Binding<'_>) {
+        if binding.durable {
+            self.put(self::binding(binding));
+        }
+    }
+
+    /// A binding is gone.
+    pub fn no_binding(&mut self, binding: &Binding<'_>) {
+        if binding.durable {
+            self.forget(Kind::Binding, &binding_key(binding));
+        }
+    }
+}
+
+/// A binding, as it is written.
+pub struct Binding<'a> {
+    /// Name of its vhost.
+    pub vhost: &'a str,
+    /// Name of the exchange it leads from.
+    pub source: &'a str,
+    /// Whether it leads to a queue; else to an exchange.
+    pub to_queue: bool,
+    /// Name of what it leads to.
+    pub destination: &'a str,
+    /// Its routing key.
+    pub routing_key: &'a str,
+    /// Its arguments.
+    pub arguments: &'a FieldTable,
+    /// Both ends are durable.
+    pub durable: bool,
+}
+
+/// Kind, key and value of a definition, as the journal and the checkpoint keep it.
+pub type Definition = (Kind, Vec<u8>, Vec<u8>);
+
+/// A vhost's.
+pub fn vhost(name: &str) -> Definition {
+    (
+        Kind::Vhost,
+        key(&[name]),
+        table::from_field_table(&FieldTable::default()),
+    )
+}
+
+/// A user's.
+pub fn user(name: &str, password: &PasswordHash, tags: &[String]) -> Definition {
+    let mut value = FieldTable::default();
+    put_text(&mut value, "hash", &password.to_base64());
+    put_text(&mut value, "algorithm", password.algorithm().name());
+    put_text(&mut value, "tags", &tags.join(","));
+    (Kind::User, key(&[name]), table::from_field_table(&value))
+}
+
+/// A permission's.
+pub fn permission(user: &str, vhost: &str, permission: &Permission) -> Definition {
+    let mut value = FieldTable::default();
+    put_text(&mut value, "configure", permission.configure.source());
+    put_text(&mut value, "write", permission.write.source());
+    put_text(&mut value, "read", permission.read.source());
+    (
+        Kind::Permission,
+        key(&[user, vhost]),
+        table::from_field_table(&value),
+    )
+}
+
+/// A durable exchange's.
+pub fn exchange(vhost: &str, exchange: &Exchange) -> Definition {
+    let mut value = FieldTable::default();
+    put_text(&mut value, "type", exchange.kind.name);
+    put_flag(&mut value, "auto_delete", exchange.auto_delete);
+    put_flag(&mut value, "internal", exchange.internal);
+    value.insert(
+        ShortString::from("arguments"),
+        AMQPValue::FieldTable(exchange.arguments.clone()),
+    );
+    (
+        Kind::Exchange,
+        key(&[vhost, &exchange.name]),
+        table::from_field_table(&value),
+    )
+}
+
+/// A durable queue's.
+pub fn queue(queue: &Queue) -> Definition {
+    let spec = &queue.spec;
+    let mut value = FieldTable::default();
+    put_flag(&mut value, "auto_delete", spec.auto_delete);
+    value.insert(
+        ShortString::from("arguments"),
+        AMQPValue::FieldTable(spec.arguments.clone()),
+    );
+    let mut bytes = spec.id.to_le_bytes().to_vec();
+    bytes.extend_from_slice(&table::from_field_table(&value));
+    (Kind::Queue, key(&[&spec.vhost, &spec.name]), bytes)
+}
+
+/// A binding's.
+pub fn binding(binding: &Binding<'_>) -> Definition {
+    (
+        Kind::Binding,
+        binding_key(binding),
+        table::from_field_table(binding.arguments),
+    )
+}
+
+fn binding_key(binding: &Binding<'_>) -> Vec<u8> {
+    let kind = if binding.to_queue {
+        "queue"
+    } else {
+        "exchange"
+    };
+    let mut key = key(&[
+        binding.vhost,
+        binding.source,
+        kind,
+        binding.destination,
+        binding.routing_key,
+    ]);
+    key.extend_from_slice(&table::from_field_table(binding.arguments));
+    key
+}
+
+/// Names, each behind its length as u16, little-endian.
+fn key(names: &[&str]) -> Vec<u8> {
+    let mut key = Vec::new();
+    for name in names {
+        // A name is a shortstr; only a peer of a later version could make it longer.
+        key.extend_from_slice(&(name.len() as u16).to_le_bytes());
+        key.extend_from_slice(name.as_bytes());
+    }
+    key
+}
+
+/// The names in a key, as many as there are whole ones.
+pub fn names(mut key: &[u8]) -> Vec<&str> {
+    let mut names = Vec::new();
+    while let Some((len, rest)) = key.split_first_chunk::<2>() {
+        let Some((name, rest)) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))
+        else {
+            break;
+        };
+        let Ok(name) = std::str::from_utf8(name) else {
+            break;
+        };
+        names.push(name);
+        key = rest;
+    }
+    names
+}
+
+/// A queue's id and the table behind it.
+pub fn split_queue(value: &[u8]) -> Option<(u64, &[u8])> {
+    let (id, rest) = value.split_first_chunk::<ID_BYTES>()?;
+    Some((u64::from_le_bytes(*id), rest))
+}
+
+/// A value's table.
+pub fn fields(value: &[u8]) -> Option<FieldTable> {
+    table::to_field_table(value).ok()
+}
+
+/// A text of a value.
+pub fn text(fields: &FieldTable, name: &str) -> Option<String> {
+    match fields.inner().get(name)? {
+        AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).ok(),
+        _ => None,
+    }
+}
+
+/// A flag of a value; one that is not there is off.
+pub fn flag(fields: &FieldTable, name: &str) -> bool {
+    matches!(fields.inner().get(name), Some(AMQPValue::Boolean(true)))
+}
+
+/// A table within a value; one that is not there is empty.
+pub fn sub_table(fields: &FieldTable, name: &str) -> FieldTable {
+    match fields.inner().get(name) {
+        Some(AMQPValue::FieldTable(table)) => table.clone(),
+        _ => FieldTable::default(),
+    }
+}
+
+fn put_text(fields: &mut FieldTable, name: &str, text: &str) {
+    fields.insert(
+        ShortString::from(name),
+        AMQPValue::LongString(LongString::from(text)),
+    );
+}
+
+fn put_flag(fields: &mut FieldTable, name: &str, flag: bool) {
+    fields.insert(ShortString::from(name), AMQPValue::Boolean(flag));
+}

@@ -1,0 +1,256 @@
+//! A broker out of what the disk has, and all its definitions for a checkpoint.
+//!
+//! [`open`] is called once at the start with what `store::recovery` found: definitions become vhosts, users, exchanges, queues
+//! and bindings, and each queue starts with its messages where they lie. [`definitions`] is the opposite, for the keeper.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::definitions::{self, Definition, fields, flag, names, sub_table, text};
+use super::exchange::{Exchange, ExchangeSpec};
+use super::vhost::Vhost;
+use super::{Broker, Settings};
+use crate::auth::{Algorithm, PasswordHash, Permission, Users};
+use crate::exchange::{Target, alternate, find};
+use crate::queue::{Queue, QueueSpec, Rules, arguments};
+use crate::store::Journal;
+use crate::store::ledger::Ledger;
+use crate::store::record::Kind;
+use crate::wire::reply::{exchange_resource, queue_resource};
+
+/// What was found on disk.
+pub struct Found {
+    /// Kind, key and value of every definition.
+    pub definitions: Vec<Definition>,
+    /// What lies on disk for each queue, by its id.
+    pub ledgers: HashMap<u64, Ledger>,
+    /// Higher than every id on disk.
+    pub next_id: u64,
+    /// The last run ended as it should: what had been delivered is known exactly.
+    pub clean: bool,
+}
+
+/// A broker with what was found; the error names the definition that this version cannot make sense of.
+pub fn open(
+    settings: Settings,
+    users: Arc<Users>,
+    journal: Arc<Journal>,
+    found: Found,
+) -> Result<Arc<Broker>, String> {
+    let broker = Broker::with(settings, users, journal, found.next_id.max(1));
+    let mut restoring = Restoring {
+        broker: &broker,
+        ledgers: found.ledgers,
+        clean: found.clean,
+    };
+    for wanted in [
+        Kind::Vhost,
+        Kind::User,
+        Kind::Permission,
+        Kind::Exchange,
+        Kind::Queue,
+        Kind::Binding,
+    ] {
+        for (kind, key, value) in &found.definitions {
+            if *kind == wanted {
+                restoring
+                    .one(wanted, key, value)
+                    .map_err(|why| format!("{} {:?}: {why}", wanted.name(), names(key)))?;
+            }
+        }
+    }
+    Ok(broker)
+}
+
+struct Restoring<'a> {
+    broker: &'a Broker,
+    ledgers: HashMap<u64, Ledger>,
+    clean: bool,
+}
+
+impl Restoring<'_> {
+    fn one(&mut self, kind: Kind, key: &[u8], value: &[u8]) -> Result<(), String> {
+        let key_names = names(key);
+        match (kind, key_names.as_slice()) {
+            (Kind::Vhost, [name]) => {
+                let vhost = self.broker.new_vhost(name);
+                self.broker
+                    .vhosts
+                    .write()
+                    .insert(Arc::clone(&vhost.name), vhost);
+                Ok(())
+            }
+            (Kind::User, [name]) => self.user(name, value),
+            (Kind::Permission, [user, vhost]) => self.permission(user, vhost, value),
+            (Kind::Exchange, [vhost, name]) => self.exchange(vhost, name, value),
+            (Kind::Queue, [vhost, name]) => self.queue(vhost, name, value),
+            (Kind::Binding, [vhost, source, kind, destination, routing_key, ..]) => {
+                self.binding(vhost, source, kind, destination, routing_key, value)
+            }
+            _ => Err("its key cannot be read".to_owned()),
+        }
+    }
+
+    fn vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
+        self.broker
+            .vhost(name)
+            .ok_or_else(|| format!("there is no vhost '{name}'"))
+    }
+
+    fn user(&self, name: &str, value: &[u8]) -> Result<(), String> {
+        let fields = table(value)?;
+        let algorithm = field(&fields, "algorithm")?;
+        let algorithm = Algorithm::find(&algorithm)
+            .ok_or_else(|| format!("unknown password hash '{algorithm}'"))?;
+        let password = PasswordHash::parse(&field(&fields, "hash")?, algorithm)
+            .map_err(|_| "its password hash cannot be read".to_owned())?;
+        let tags = field(&fields, "tags")?;
+        let tags = tags
+            .split(',')
+            .filter(|tag| !tag.is_empty())
+            .map(str::to_owned)
+            .collect();
+        self.broker.users.put(name, password, tags);
+        Ok(())
+    }
+
+    fn permission(&self, user: &str, vhost: &str, value: &[u8]) -> Result<(), String> {
+        let fields = table(value)?;
+        let [configure, write, read] =
+            ["configure", "write", "read"].map(|verb| field(&fields, verb));
+        let permission =
+            Permission::new(&configure?, &write?, &read?).map_err(|error| error.to_string())?;
+        self.broker.users.set_permission(user, vhost, permission);
+        Ok(())
+    }
+
+    fn exchange(&self, vhost: &str, name: &str, value: &[u8]) -> Result<(), String> {
+        let vhost = self.vhost(vhost)?;
+        let fields = table(value)?;
+        let arguments = sub_table(&fields, "arguments");
+        let kind = find(&field(&fields, "type")?).map_err(|reply| reply.to_string())?;
+        let resource = exchange_resource(name, &vhost.name);
+        let spec = ExchangeSpec {
+            name: name.into(),
+            kind,
+            durable: true,
+            auto_delete: flag(&fields, "auto_delete"),
+            internal: flag(&fields, "internal"),
+            alternate: alternate(&arguments, &resource).map_err(|reply| reply.to_string())?,
+            arguments,
+        };
+        vhost.link_exchange(Exchange::new(self.broker.next_id(), spec));
+        Ok(())
+    }
+
+    fn queue(&mut self, vhost: &str, name: &str, value: &[u8]) -> Result<(), String> {
+        let vhost = self.vhost(vhost)?;
+        let (id, value) = definitions::split_queue(value).ok_or("it has no id")?;
+        let fields = table(value)?;
+        let arguments = sub_table(&fields, "arguments");
+        let auto_delete = flag(&fields, "auto_delete");
+        let resource = queue_resource(name, &vhost.name);
+        let parsed = arguments::parse(&resource, &arguments, true, false, auto_delete, false)
+            .map_err(|reply| reply.to_string())?;
+        let spec = QueueSpec {
+            name: name.into(),
+            vhost: Arc::clone(&vhost.name),
+            id,
+            durable: true,
+            owner: None,
+            auto_delete,
+            arguments,
+        };
+        let ledger = self.ledgers.remove(&id).unwrap_or_default();
+        let now = self.broker.now();
+        let (queue, effects) = Queue::recovered(
+            spec,
+            Rules::of(&parsed),
+            Arc::clone(&self.broker.journal),
+            self.broker.settings.sync.into(),
+            ledger,
+            self.clean,
+            now,
+        );
+        vhost
+            .queues
+            .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
+        self.broker.perform(&queue, effects);
+        Ok(())
+    }
+
+    fn binding(
+        &self,
+        vhost: &str,
+        source: &str,
+        kind: &str,
+        destination: &str,
+        routing_key: &str,
+        value: &[u8],
+    ) -> Result<(), String> {
+        let vhost = self.vhost(vhost)?;
+        let destination = match kind {
+            "queue" => vhost.queue(destination).map(Target::Queue),
+            _ => vhost.exchange(destination).map(Target::Exchange),
+        };
+        // An end that is not there any more took the binding with it; the crash came between.
+        if let (Some(source), Some(destination)) = (vhost.exchange(source), destination) {
+            let mut bindings = vhost.bindings.lock();
+            vhost.restore_binding(
+                &mut bindings,
+                source,
+                destination,
+                routing_key,
+                table(value)?,
+            );
+        }
+        Ok(())
+    }
+}
+
+fn table(value: &[u8]) -> Result<amq_protocol::types::FieldTable, String> {
+    fields(value).ok_or_else(|| "its table cannot be read".to_owned())
+}
+
+fn field(fields: &amq_protocol::types::FieldTable, name: &str) -> Result<String, String> {
+    text(fields, name).ok_or_else(|| format!("it has no {name}"))
+}
+
+/// Every definition that outlives the process, as of one moment in each vhost. Takes the topology's lock of one vhost at a time.
+pub fn definitions(broker: &Broker) -> Vec<Definition> {
+    let mut all = Vec::new();
+    let vhosts = broker.all_vhosts();
+    for user in broker.users.all() {
+        all.push(definitions::user(&user.name, &user.password, &user.tags));
+        for vhost in &vhosts {
+            if let Some(permission) = broker.users.permission(&user.name, &vhost.name) {
+                all.push(definitions::permission(
+                    &user.name,
+                    &vhost.name,
+                    &permission,
+                ));
+            }
+        }
+    }
+    for vhost in vhosts {
+        all.push(definitions::vhost(&vhost.name));
+        let bindings = vhost.bindings.lock();
+        for exchange in vhost.exchanges.all() {
+            let predeclared = exchange.name.is_empty() || exchange.name.starts_with("amq.");
+            if exchange.durable && !predeclared {
+                all.push(definitions::exchange(&vhost.name, &exchange));
+            }
+        }
+        for queue in vhost.all_queues() {
+            if queue.spec.durable {
+                all.push(definitions::queue(&queue));
+            }
+        }
+        for binding in bindings.each_written(&vhost.name) {
+            if binding.durable {
+                all.push(definitions::binding(&binding));
+            }
+        }
+    }
+    all
+}
