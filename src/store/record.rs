@@ -1,48 +1,427 @@
-#![allow(missing_docs, unused)]
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+//! The records of the journal: one byte that says which, then numbers as varints.
+//!
+//! ```text
+//! 1 place     queue, first sequence, time ms, queue TTL ms + 1 (0: none), count of runs, runs
+//! 2 settle    queue, count of ranges, ranges as (start, length)
+//! 3 requeue   queue, count of ranges, ranges                        one delivery more for each; redelivered
+//! 4 moved     queue, count, items as (first sequence, run)          the same messages in another place
+//! 5 attended  queue                                                 somebody takes messages from it
+//! 6 define    kind u8, key bytes, key, value bytes, value           a queue's value begins with its id, u64
+//! 7 forget    kind u8, key bytes, key
+//! run         position, length, start, count, body bytes, flags u8
+//! ```
+//!
+//! Pure, bounds-checked: bytes that are no record are [`Bad`], whatever they are. Format changes get a new number.
+
+use std::ops::Range;
+
+use super::varint::{put, take};
+
+const PLACE: u8 = 1;
+const SETTLE: u8 = 2;
+const REQUEUE: u8 = 3;
+const MOVED: u8 = 4;
+const ATTENDED: u8 = 5;
+const DEFINE: u8 = 6;
+const FORGET: u8 = 7;
+
+/// Adjacent messages of one chunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Run {
+    /// Position of their chunk.
     pub position: u64,
+    /// Bytes of the chunk on disk, head included.
     pub length: u32,
+    /// First byte of the first message in the chunk.
     pub start: u32,
+    /// How many there are.
     pub count: u32,
+    /// Bytes of all their bodies.
+    pub bodies: u32,
+    /// The flags that all of them have.
     pub flags: u8,
 }
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+
+/// What a definition is of. The numbers are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Kind {
-    Vhost,
-    User,
-    Permission,
-    TopicPermission,
-    Exchange,
-    Queue,
-    Binding,
-    Policy,
-    Parameter,
+    /// A virtual host.
+    Vhost = 1,
+    /// A user.
+    User = 2,
+    /// What a user may do in a vhost.
+    Permission = 3,
+    /// What a user may do with a topic exchange.
+    TopicPermission = 4,
+    /// An exchange.
+    Exchange = 5,
+    /// A queue.
+    Queue = 6,
+    /// A binding.
+    Binding = 7,
+    /// A policy or operator policy.
+    Policy = 8,
+    /// A runtime parameter or limit.
+    Parameter = 9,
 }
+
 impl Kind {
+    /// All of them.
+    pub const ALL: [Self; 9] = [
+        Self::Vhost,
+        Self::User,
+        Self::Permission,
+        Self::TopicPermission,
+        Self::Exchange,
+        Self::Queue,
+        Self::Binding,
+        Self::Policy,
+        Self::Parameter,
+    ];
+
+    /// Its name.
     pub fn name(self) -> &'static str {
-        ""
+        match self {
+            Self::Vhost => "vhost",
+            Self::User => "user",
+            Self::Permission => "permission",
+            Self::TopicPermission => "topic permission",
+            Self::Exchange => "exchange",
+            Self::Queue => "queue",
+            Self::Binding => "binding",
+            Self::Policy => "policy",
+            Self::Parameter => "parameter",
+        }
+    }
+
+    /// The kind of that number.
+    pub fn of(number: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| *kind as u8 == number)
     }
 }
+
+/// One record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record<'a> {
+    /// Messages are in a queue: sequence numbers from `first` on, over the runs in order.
+    Place {
+        /// The queue's id.
+        queue: u64,
+        /// Sequence number of the first.
+        first: u64,
+        /// When they came, milliseconds since the epoch.
+        time_ms: u64,
+        /// The queue's message TTL then.
+        ttl_ms: Option<u64>,
+        /// Where they lie.
+        runs: Vec<Run>,
+    },
+    /// Messages are done with.
+    Settle {
+        /// The queue's id.
+        queue: u64,
+        /// Their sequence numbers.
+        ranges: Vec<Range<u64>>,
+    },
+    /// Messages came back.
+    Requeue {
+        /// The queue's id.
+        queue: u64,
+        /// Their sequence numbers.
+        ranges: Vec<Range<u64>>,
+    },
+    /// Messages lie elsewhere.
+    Moved {
+        /// The queue's id.
+        queue: u64,
+        /// Sequence number of the first of each run, and the run.
+        items: Vec<(u64, Run)>,
+    },
+    /// The queue has somebody who takes messages.
+    Attended {
+        /// The queue's id.
+        queue: u64,
+    },
+    /// A definition is there.
+    Define {
+        /// What it is of.
+        kind: Kind,
+        /// Unique in its kind.
+        key: &'a [u8],
+        /// What it says.
+        value: &'a [u8],
+    },
+    /// A definition is gone.
+    Forget {
+        /// What it is of.
+        kind: Kind,
+        /// Unique in its kind.
+        key: &'a [u8],
+    },
+}
+
+/// Bytes that are no record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bad;
+
+/// The functions that append records.
 pub mod write {
     use super::*;
-    use std::ops::Range;
-    pub fn place(o: &mut Vec<u8>, q: u64, f: u64, t: u64, ttl: Option<u64>, r: &[Run]) {
-        o.push(0)
+
+    /// See [`Record::Place`].
+    pub fn place(
+        out: &mut Vec<u8>,
+        queue: u64,
+        first: u64,
+        time_ms: u64,
+        ttl_ms: Option<u64>,
+        runs: &[Run],
+    ) {
+        out.push(PLACE);
+        put(out, queue);
+        put(out, first);
+        put(out, time_ms);
+        put(out, ttl_ms.map_or(0, |ttl| ttl.saturating_add(1)));
+        put(out, runs.len() as u64);
+        for one in runs {
+            run(out, one);
+        }
     }
-    pub fn settle(o: &mut Vec<u8>, q: u64, r: &[Range<u64>]) {
-        o.push(0)
+
+    /// Appends a run as records and checkpoints have it.
+    pub fn run(out: &mut Vec<u8>, run: &Run) {
+        put(out, run.position);
+        for value in [run.length, run.start, run.count, run.bodies] {
+            put(out, u64::from(value));
+        }
+        out.push(run.flags);
     }
-    pub fn requeue(o: &mut Vec<u8>, q: u64, r: &[Range<u64>]) {
-        o.push(0)
+
+    fn ranges(out: &mut Vec<u8>, kind: u8, queue: u64, ranges: &[Range<u64>]) {
+        out.push(kind);
+        put(out, queue);
+        put(out, ranges.len() as u64);
+        for range in ranges {
+            put(out, range.start);
+            put(out, range.end - range.start);
+        }
     }
-    pub fn attended(o: &mut Vec<u8>, q: u64) {
-        o.push(0)
+
+    /// See [`Record::Settle`].
+    pub fn settle(out: &mut Vec<u8>, queue: u64, settled: &[Range<u64>]) {
+        ranges(out, SETTLE, queue, settled);
     }
-    pub fn define(o: &mut Vec<u8>, k: Kind, key: &[u8], v: &[u8]) {
-        o.push(0)
+
+    /// See [`Record::Requeue`].
+    pub fn requeue(out: &mut Vec<u8>, queue: u64, requeued: &[Range<u64>]) {
+        ranges(out, REQUEUE, queue, requeued);
     }
-    pub fn forget(o: &mut Vec<u8>, k: Kind, key: &[u8]) {
-        o.push(0)
+
+    /// See [`Record::Moved`].
+    pub fn moved(out: &mut Vec<u8>, queue: u64, items: &[(u64, Run)]) {
+        out.push(MOVED);
+        put(out, queue);
+        put(out, items.len() as u64);
+        for (first, one) in items {
+            put(out, *first);
+            run(out, one);
+        }
+    }
+
+    /// See [`Record::Attended`].
+    pub fn attended(out: &mut Vec<u8>, queue: u64) {
+        out.push(ATTENDED);
+        put(out, queue);
+    }
+
+    fn bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+        put(out, bytes.len() as u64);
+        out.extend_from_slice(bytes);
+    }
+
+    /// See [`Record::Define`].
+    pub fn define(out: &mut Vec<u8>, kind: Kind, key: &[u8], value: &[u8]) {
+        out.extend_from_slice(&[DEFINE, kind as u8]);
+        bytes(out, key);
+        bytes(out, value);
+    }
+
+    /// See [`Record::Forget`].
+    pub fn forget(out: &mut Vec<u8>, kind: Kind, key: &[u8]) {
+        out.extend_from_slice(&[FORGET, kind as u8]);
+        bytes(out, key);
+    }
+}
+
+/// The records of one append, in order. The first that is bad is the last.
+pub fn read(bytes: &[u8]) -> impl Iterator<Item = Result<Record<'_>, Bad>> {
+    let mut rest = bytes;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let record = one(&mut rest).ok_or(Bad);
+        if record.is_err() {
+            rest = &[];
+        }
+        Some(record)
+    })
+}
+
+fn one<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {
+    let kind = byte(rest)?;
+    Some(match kind {
+        PLACE => {
+            let (queue, first, time_ms) = (take(rest)?, take(rest)?, take(rest)?);
+            let ttl_ms = take(rest)?.checked_sub(1);
+            let runs = many(rest, take_run)?;
+            Record::Place {
+                queue,
+                first,
+                time_ms,
+                ttl_ms,
+                runs,
+            }
+        }
+        SETTLE => Record::Settle {
+            queue: take(rest)?,
+            ranges: many(rest, range)?,
+        },
+        REQUEUE => Record::Requeue {
+            queue: take(rest)?,
+            ranges: many(rest, range)?,
+        },
+        MOVED => Record::Moved {
+            queue: take(rest)?,
+            items: many(rest, |rest| Some((take(rest)?, take_run(rest)?)))?,
+        },
+        ATTENDED => Record::Attended { queue: take(rest)? },
+        DEFINE => Record::Define {
+            kind: Kind::of(byte(rest)?)?,
+            key: take_bytes(rest)?,
+            value: take_bytes(rest)?,
+        },
+        FORGET => Record::Forget {
+            kind: Kind::of(byte(rest)?)?,
+            key: take_bytes(rest)?,
+        },
+        _ => return None,
+    })
+}
+
+fn byte(rest: &mut &[u8]) -> Option<u8> {
+    let (first, others) = rest.split_first()?;
+    *rest = others;
+    Some(*first)
+}
+
+/// Bytes behind their length.
+pub fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(take(rest)?).ok()?;
+    let (bytes, others) = rest.split_at_checked(length)?;
+    *rest = others;
+    Some(bytes)
+}
+
+fn many<T>(rest: &mut &[u8], one: impl Fn(&mut &[u8]) -> Option<T>) -> Option<Vec<T>> {
+    let count = take(rest)?;
+    // Each takes a byte at least: a count is not trusted with memory that its bytes do not back.
+    if count > rest.len() as u64 {
+        return None;
+    }
+    (0..count).map(|_| one(rest)).collect()
+}
+
+fn range(rest: &mut &[u8]) -> Option<Range<u64>> {
+    let (start, length) = (take(rest)?, take(rest)?);
+    Some(start..start.checked_add(length)?)
+}
+
+/// A run as records and checkpoints have it.
+pub fn take_run(rest: &mut &[u8]) -> Option<Run> {
+    let position = take(rest)?;
+    let mut number = || u32::try_from(take(rest)?).ok();
+    let (length, start, count, bodies) = (number()?, number()?, number()?, number()?);
+    Some(Run {
+        position,
+        length,
+        start,
+        count,
+        bodies,
+        flags: byte(rest)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RUN: Run = Run {
+        position: 300,
+        length: 1000,
+        start: 5,
+        count: 2,
+        bodies: 200,
+        flags: 2,
+    };
+    const RUN_BYTES: [u8; 10] = [0xAC, 2, 0xE8, 7, 5, 2, 0xC8, 1, 2, 0];
+
+    /// The format is on disks: these bytes never change.
+    #[test]
+    fn the_bytes_of_every_record() {
+        let run = &RUN_BYTES[..9];
+        let mut expected = vec![PLACE, 7, 1, 0xE8, 7, 61, 1];
+        expected.extend_from_slice(run);
+        let mut all = Vec::new();
+        write::place(&mut all, 7, 1, 1000, Some(60), &[RUN]);
+        expected.extend_from_slice(&[SETTLE, 7, 2, 1, 2, 5, 1]);
+        write::settle(&mut all, 7, &[1..3, 5..6]);
+        expected.extend_from_slice(&[REQUEUE, 7, 1, 3, 1]);
+        write::requeue(&mut all, 7, &[3..4]);
+        expected.extend_from_slice(&[MOVED, 7, 1, 9]);
+        expected.extend_from_slice(run);
+        write::moved(&mut all, 7, &[(9, RUN)]);
+        expected.extend_from_slice(&[ATTENDED, 7]);
+        write::attended(&mut all, 7);
+        expected.extend_from_slice(&[DEFINE, 6, 1, b'k', 2, b'v', b'w']);
+        write::define(&mut all, Kind::Queue, b"k", b"vw");
+        expected.extend_from_slice(&[FORGET, 5, 1, b'k']);
+        write::forget(&mut all, Kind::Exchange, b"k");
+        assert_eq!(all, expected);
+        let records: Vec<_> = read(&all).collect();
+        assert_eq!(records.len(), 7);
+        assert_eq!(
+            records[0],
+            Ok(Record::Place {
+                queue: 7,
+                first: 1,
+                time_ms: 1000,
+                ttl_ms: Some(60),
+                runs: vec![RUN],
+            })
+        );
+        assert_eq!(
+            records[6],
+            Ok(Record::Forget {
+                kind: Kind::Exchange,
+                key: b"k",
+            })
+        );
+    }
+
+    #[test]
+    fn no_bytes_panic() {
+        let mut all = Vec::new();
+        write::place(&mut all, 7, 1, 1000, None, &[RUN, RUN]);
+        write::moved(&mut all, 7, &[(9, RUN)]);
+        write::define(&mut all, Kind::Binding, b"key", b"value");
+        for end in 0..all.len() {
+            let _ = read(&all[..end]).count();
+            for byte in [0, 0x7F, 0x80, 0xFF] {
+                let mut broken = all.clone();
+                broken[end] = byte;
+                let _ = read(&broken).count();
+            }
+        }
     }
 }
