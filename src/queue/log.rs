@@ -7,7 +7,7 @@ use std::ops::Range;
 
 use smallvec::SmallVec;
 
-use crate::message::{Message, SealedChunk};
+use crate::message::{Message, Place, SealedChunk};
 use crate::store::ledger::Ledger;
 use crate::store::record::{Run, write};
 use crate::store::{Journal, Linked, Receipt, Urgency};
@@ -263,14 +263,15 @@ impl Placing<'_> {
             && run.flags == place.flags
         {
             run.count += 1;
+            run.bodies += message.body_len() as u32;
         } else {
-            self.begin(sequence, chunk, place.start, place.flags);
+            self.begin(sequence, chunk, place, message.body_len() as u32);
         }
         self.end = place.start + place.bytes;
         self.next = sequence + 1;
     }
 
-    fn begin(&mut self, sequence: u64, chunk: usize, start: u32, flags: u8) {
+    fn begin(&mut self, sequence: u64, chunk: usize, place: Place, body: u32) {
         let last = self.linked.last().copied().unwrap_or(0);
         let Some(index) = self.links.find(chunk, last) else {
             debug_assert!(false, "a persistent message was not linked");
@@ -286,9 +287,10 @@ impl Placing<'_> {
         self.runs.push(Run {
             position: linked.position,
             length: linked.length,
-            start,
+            start: place.start,
             count: 1,
-            flags,
+            bodies: body,
+            flags: place.flags,
         });
     }
 

@@ -16,7 +16,7 @@ use parking_lot::{Condvar, Mutex};
 use super::block::{CHUNK_HEAD, ChunkHead};
 use super::disk::Disk;
 use super::error::StoreError;
-use super::files::{Files, Group, Lease};
+use super::files::{Files, Group};
 use super::tail::Tail;
 use super::writer::Writer;
 use super::{Due, Linked, Receipt, Urgency};
@@ -157,7 +157,11 @@ impl Journal {
         Arc::new(Self {
             disk: None,
             settings: Settings::default(),
-            tail: Mutex::new(Tail::new(opening.position, opening.next_append, Arc::default())),
+            tail: Mutex::new(Tail::new(
+                opening.position,
+                opening.next_append,
+                Arc::default(),
+            )),
             wake: Condvar::new(),
             progress: Progress::default(),
             waiters: Mutex::default(),
@@ -171,7 +175,8 @@ impl Journal {
     /// that publishes.
     pub fn link(&self, chunk: &SealedChunk) -> Linked {
         let (data, large) = chunk.parts();
-        let large_len = large.map_or(0, <[u8]>::len);
+        let large = large.unwrap_or_default();
+        let large_len = large.len();
         if self.disk.is_none() {
             let lease = self.tail.lock().lease();
             return Linked {
@@ -180,8 +185,7 @@ impl Journal {
                 lease,
             };
         }
-        let crc = crc32c::crc32c(data);
-        let crc = large.map_or(crc, |large| crc32c::crc32c_append(crc, large));
+        let crc = crc32c::crc32c_append(crc32c::crc32c(data), large);
         let mut tail = self.tail.lock();
         let position = tail.next_body();
         let head = ChunkHead::new(crc, position, data.len() as u32, large_len as u32);

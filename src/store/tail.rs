@@ -110,12 +110,11 @@ impl Tail {
     /// Adds a chunk.
     pub fn push(&mut self, head: &ChunkHead, chunk: &SealedChunk) {
         let (data, large) = chunk.parts();
+        let large = large.unwrap_or_default();
         self.copy(&head.encode());
-        if data.len() + large.map_or(0, <[u8]>::len) < COPIED_BYTES_MAX {
+        if data.len() + large.len() < COPIED_BYTES_MAX {
             self.copy(data);
-            if let Some(large) = large {
-                self.copy(large);
-            }
+            self.copy(large);
         } else {
             self.pieces.push(Piece::Shared(chunk.clone()));
         }
@@ -150,8 +149,7 @@ impl Tail {
         let urgency = self.urgency.take()?;
         let unpadded = self.bodies + self.meta.len() as u64;
         let padding = unpadded.next_multiple_of(ALIGN) - unpadded;
-        self.meta
-            .resize(self.meta.len() + padding as usize, 0);
+        self.meta.resize(self.meta.len() + padding as usize, 0);
         let block = Block {
             start: self.start,
             bodies: self.bodies,
