@@ -85,7 +85,7 @@ pub struct QueueArguments {
     pub dead_letter_routing_key: Option<Arc<str>>,
     /// `x-consumer-timeout`: milliseconds that a delivery may stay unacknowledged, instead of the broker's own setting.
     pub consumer_timeout_ms: Option<u64>,
-    /// stub
+    /// `x-sync`: what a confirm waits for.
     pub sync: Option<crate::store::Urgency>,
 }
 

@@ -65,7 +65,16 @@ impl Core {
 
     /// Everything that the ledger knows is ready and lies on disk.
     pub(super) fn recover(&mut self, clean: bool) {
-        let _ = clean;
+        let Some(log) = &mut self.log else {
+            return;
+        };
+        let ledger = &mut log.ledger;
+        ledger.wake_up(clean);
+        let next = ledger.next_sequence();
+        let first = ledger.first().unwrap_or(next);
+        self.ready = ledger.live() as usize;
+        self.ready_bytes = ledger.bytes();
+        self.slots = Slots::start_cold(first, next, self.ready, self.ready_bytes);
     }
 
     pub(super) fn consumer_count(&self) -> usize {
