@@ -88,10 +88,7 @@ impl Timers {
 pub async fn run(broker: Arc<Broker>) {
     loop {
         let mut steps = 0;
-        while let Some(queue) = broker.timers.due(broker.now()) {
-            if let Some(queue) = queue.upgrade() {
-                tick(&broker, &queue, broker.now());
-            }
+        while step(&broker) {
             steps += 1;
             if steps % 64 == 0 {
                 tokio::task::yield_now().await;
@@ -106,6 +103,17 @@ pub async fn run(broker: Arc<Broker>) {
             () = broker.timers.earlier.notified() => {}
         }
     }
+}
+
+/// Ticks one queue whose time has come; false when there is none. The simulator calls it, too.
+pub fn step(broker: &Broker) -> bool {
+    let Some(queue) = broker.timers.due(broker.now()) else {
+        return false;
+    };
+    if let Some(queue) = queue.upgrade() {
+        tick(broker, &queue, broker.now());
+    }
+    true
 }
 
 /// One tick of one queue.

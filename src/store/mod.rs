@@ -34,6 +34,7 @@
 pub mod block;
 pub mod disk;
 pub mod error;
+pub mod faulty;
 pub mod files;
 mod journal;
 pub mod ledger;
