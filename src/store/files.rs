@@ -111,6 +111,16 @@ impl Files {
         }
     }
 
+    /// Nothing lies at or behind `position` any more: a tail was cut.
+    pub fn cut(&self, position: u64) {
+        let mut table = self.table.lock();
+        let void = table.by_base.split_off(&position);
+        table.open -= void.values().filter(|entry| entry.handle.is_some()).count();
+        if let Some((_, last)) = table.by_base.iter_mut().next_back() {
+            last.end = Some(last.end.map_or(position, |end| end.min(position)));
+        }
+    }
+
     /// A lease on the file that `position` lies in.
     pub fn lease(&self, position: u64) -> Option<Lease> {
         let table = self.table.lock();

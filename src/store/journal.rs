@@ -62,7 +62,7 @@ impl Opening {
     /// A journal that begins.
     pub fn empty() -> Self {
         Self {
-            position: 8,
+            position: super::recovery::FIRST_POSITION,
             next_append: 1,
             next_number: 1,
             ..Self::default()

@@ -274,6 +274,16 @@ impl Ledger {
         }
     }
 
+    /// All messages of a range that are there came back.
+    pub fn requeue_range(&mut self, range: Range<u64>) {
+        let pieces: Vec<Piece> = self.pieces(range.start, range.end).collect();
+        for piece in pieces {
+            for sequence in range.start.max(piece.first)..range.end.min(piece.end()) {
+                self.requeue(sequence);
+            }
+        }
+    }
+
     /// How often a message has come back.
     pub fn returned(&self, sequence: u64) -> u32 {
         self.returned.get(&sequence).copied().unwrap_or(0)
@@ -402,8 +412,10 @@ impl Ledger {
         }
     }
 
-    /// Reads it back; `None` when the bytes are not one, or a file that it needs is not there.
-    pub fn decode(bytes: &mut &[u8], files: &Files) -> Option<Self> {
+    /// Reads it back; `None` when the bytes are not one, or a file that it needs is not there. When `lossy`, what lies in such
+    /// files is left out; the second number says how many messages that are.
+    pub fn decode(bytes: &mut &[u8], files: &Files, lossy: bool) -> Option<(Self, u64)> {
+        let mut missing = 0;
         let mut ledger = Self {
             next: take(bytes)?,
             delivered: take(bytes)?,
@@ -430,7 +442,7 @@ impl Ledger {
                 head,
                 live: 0,
                 holes: None,
-                lease: Some(files.lease(run.position)?),
+                lease: files.lease(run.position),
             };
             if *has_holes != 0 {
                 let words = (run.count as usize).div_ceil(64);
@@ -447,10 +459,17 @@ impl Ledger {
                 return None;
             }
             before = end;
+            if span.lease.is_none() {
+                if !lossy {
+                    return None;
+                }
+                missing += u64::from(span.live);
+                continue;
+            }
             ledger.live += u64::from(span.live);
             ledger.spans.push_back(span);
         }
-        Some(ledger)
+        Some((ledger, missing))
     }
 }
 
@@ -550,10 +569,10 @@ mod tests {
                         let mut bytes = Vec::new();
                         ledger.encode(&mut bytes);
                         let mut rest = bytes.as_slice();
-                        ledger = Ledger::decode(&mut rest, &files).expect("what was encoded");
+                        ledger = Ledger::decode(&mut rest, &files, false).expect("what was encoded").0;
                         prop_assert!(rest.is_empty());
                         for end in 0..bytes.len() {
-                            prop_assert!(Ledger::decode(&mut &bytes[..end], &files).is_none());
+                            prop_assert!(Ledger::decode(&mut &bytes[..end], &files, false).is_none());
                         }
                     }
                 }

@@ -32,6 +32,7 @@
 //! tail, because nothing behind them says that they had been on disk.
 
 pub mod block;
+pub mod checkpoint;
 pub mod disk;
 pub mod error;
 pub mod faulty;
@@ -39,6 +40,7 @@ pub mod files;
 mod journal;
 pub mod ledger;
 pub mod record;
+pub mod recovery;
 mod tail;
 pub mod varint;
 mod writer;

@@ -1,0 +1,245 @@
+//! A checkpoint: all definitions and ledgers, so that recovery reads only the journal behind it.
+//!
+//! ```text
+//! 0 magic u32 | 4 crc u32 of 8.. | 8 version u16 | 10 flags u16 (1: clean stop) | 12 zero u32 | 16 position u64 | 24 from append u64 |
+//! 32 next id u64 | 40 durable u64 | 48 payload: count, definitions (kind u8, key, value), count, queues (id, as of, ledger)
+//! ```
+//!
+//! Little-endian; counts, ids and lengths are varints. `position` is the block to go on reading at; what a queue's `as of` is above
+//! is not in its ledger yet. Written to a temporary name, synced, renamed. The keeper makes a [`Draft`] step by step and waits
+//! until the journal has on disk all that the draft knows; recovery reads the newest.
+
+use std::io::IoSlice;
+
+use super::Files;
+use super::disk::{Disk, Open};
+use super::error::StoreError;
+use super::ledger::Ledger;
+use super::record::{Kind, take_bytes};
+use super::varint::{put, take};
+
+const MAGIC: u32 = 0x504B_434C;
+const VERSION: u16 = 1;
+const HEAD: usize = 48;
+const CLEAN: u16 = 1;
+/// Bytes of one write.
+const WRITE_BYTES: usize = 1 << 20;
+
+/// The name of a checkpoint.
+pub fn name(number: u64) -> String {
+    format!("checkpoint-{number:012}")
+}
+
+/// The number in the name of a checkpoint; not of one that was never finished.
+pub fn number(name: &str) -> Option<u64> {
+    name.strip_prefix("checkpoint-")?.parse().ok()
+}
+
+/// The name of a checkpoint that is being written.
+pub fn temporary(number: u64) -> String {
+    format!("{}.tmp", name(number))
+}
+
+/// A checkpoint being put together.
+pub struct Draft {
+    position: u64,
+    from_append: u64,
+    next_id: u64,
+    clean: bool,
+    definitions: Vec<u8>,
+    definition_count: u64,
+    queues: Vec<u8>,
+    queue_count: u64,
+    last: u64,
+    scratch: Vec<u8>,
+}
+
+impl Draft {
+    /// Begins one: `position` and `from_append` are those of the block that is open now, before anything else is looked at.
+    pub fn begin(position: u64, from_append: u64, next_id: u64, clean: bool) -> Self {
+        Self {
+            position,
+            from_append,
+            next_id,
+            clean,
+            definitions: Vec::new(),
+            definition_count: 0,
+            queues: Vec::new(),
+            queue_count: 0,
+            last: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Position that recovery will read from.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The id counter may have gone on.
+    pub fn set_next_id(&mut self, next_id: u64) {
+        self.next_id = self.next_id.max(next_id);
+    }
+
+    /// Adds a definition.
+    pub fn define(&mut self, kind: Kind, key: &[u8], value: &[u8]) {
+        let out = &mut self.definitions;
+        out.push(kind as u8);
+        for bytes in [key, value] {
+            put(out, bytes.len() as u64);
+            out.extend_from_slice(bytes);
+        }
+        self.definition_count += 1;
+    }
+
+    /// Adds a queue's ledger, which knows all of the queue's appends below `as_of`. Called under the queue's lock.
+    pub fn queue(&mut self, id: u64, as_of: u64, ledger: &Ledger) {
+        self.scratch.clear();
+        ledger.encode(&mut self.scratch);
+        put(&mut self.queues, id);
+        put(&mut self.queues, as_of);
+        put(&mut self.queues, self.scratch.len() as u64);
+        self.queues.extend_from_slice(&self.scratch);
+        self.queue_count += 1;
+        self.last = self.last.max(as_of.saturating_sub(1));
+    }
+
+    /// The last append that it knows of: the journal must be durable that far before it is finished.
+    pub fn knows(&self) -> u64 {
+        self.last
+    }
+
+    /// Bytes that it will have.
+    pub fn bytes(&self) -> u64 {
+        (HEAD + self.definitions.len() + self.queues.len() + 20) as u64
+    }
+
+    /// Writes it as number `number`, syncs, renames. `durable` is the position up to which the journal is on disk.
+    pub fn finish(&self, disk: &dyn Disk, number: u64, durable: u64) -> Result<(), StoreError> {
+        let temporary = temporary(number);
+        let shown = disk.shown(&temporary);
+        let failed = |error| StoreError::io("cannot write a checkpoint", &shown, error);
+        let mut head = [0; HEAD];
+        head[..4].copy_from_slice(&MAGIC.to_le_bytes());
+        head[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        head[10..12].copy_from_slice(&(if self.clean { CLEAN } else { 0 }).to_le_bytes());
+        for (at, value) in [
+            (16, self.position),
+            (24, self.from_append),
+            (32, self.next_id),
+            (40, durable),
+        ] {
+            head[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        let (mut definitions, mut queues) = (Vec::new(), Vec::new());
+        put(&mut definitions, self.definition_count);
+        put(&mut queues, self.queue_count);
+        let parts: [&[u8]; 4] = [&definitions, &self.definitions, &queues, &self.queues];
+        let mut crc = crc32c::crc32c(&head[8..]);
+        for part in parts {
+            crc = crc32c::crc32c_append(crc, part);
+        }
+        head[4..8].copy_from_slice(&crc.to_le_bytes());
+        // One that was never finished may have the name.
+        let _ = disk.remove(&temporary);
+        let file = disk.open(&temporary, Open::Create).map_err(failed)?;
+        let mut at = 0;
+        for part in [&head[..]].into_iter().chain(parts) {
+            for piece in part.chunks(WRITE_BYTES) {
+                file.write_at(&[IoSlice::new(piece)], at).map_err(failed)?;
+                at += piece.len() as u64;
+            }
+        }
+        file.sync().map_err(failed)?;
+        disk.rename(&temporary, &name(number)).map_err(failed)?;
+        disk.sync_names().map_err(failed)
+    }
+}
+
+/// A checkpoint that was read.
+pub struct Checkpoint {
+    /// Its number.
+    pub number: u64,
+    /// The block to go on reading at.
+    pub position: u64,
+    /// That block's first append.
+    pub from_append: u64,
+    /// Higher than every id at that time.
+    pub next_id: u64,
+    /// Positions below it were on disk.
+    pub durable: u64,
+    /// It was made by a clean stop.
+    pub clean: bool,
+    /// Kind, key, value.
+    pub definitions: Vec<(Kind, Vec<u8>, Vec<u8>)>,
+    /// Id, `as of`, and the bytes of the ledger.
+    pub queues: Vec<(u64, u64, Vec<u8>)>,
+}
+
+impl Checkpoint {
+    /// Reads one; damage and a later version are errors that name the file.
+    pub fn read(disk: &dyn Disk, number: u64) -> Result<Self, StoreError> {
+        let name = name(number);
+        let shown = disk.shown(&name);
+        let failed = |error| StoreError::io("cannot read the checkpoint", &shown, error);
+        let file = disk.open(&name, Open::Read).map_err(failed)?;
+        let mut bytes = vec![0; usize::try_from(file.len().map_err(failed)?).unwrap_or(0)];
+        let read = file.read_at(&mut bytes, 0).map_err(failed)?;
+        bytes.truncate(read);
+        let damage = |at: usize| StoreError::damage("the checkpoint is damaged", &shown, at as u64);
+        let number_at = |at: usize| -> Option<u64> {
+            Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?))
+        };
+        let first = number_at(0).ok_or_else(|| damage(0))?;
+        if first as u32 != MAGIC || bytes.len() < HEAD {
+            return Err(damage(0));
+        }
+        if (first >> 32) as u32 != crc32c::crc32c(&bytes[8..]) {
+            return Err(damage(0));
+        }
+        let version = u16::from_le_bytes([bytes[8], bytes[9]]);
+        if version > VERSION {
+            return Err(StoreError::new(format!(
+                "{shown} is of format {version}; this version of Leveret knows formats up to {VERSION}"
+            )));
+        }
+        let mut checkpoint = Self {
+            number,
+            position: number_at(16).unwrap_or(0),
+            from_append: number_at(24).unwrap_or(0),
+            next_id: number_at(32).unwrap_or(0),
+            durable: number_at(40).unwrap_or(0),
+            clean: u16::from_le_bytes([bytes[10], bytes[11]]) & CLEAN != 0,
+            definitions: Vec::new(),
+            queues: Vec::new(),
+        };
+        let mut rest = &bytes[HEAD..];
+        checkpoint
+            .take(&mut rest)
+            .ok_or_else(|| damage(bytes.len() - rest.len()))?;
+        Ok(checkpoint)
+    }
+
+    fn take(&mut self, rest: &mut &[u8]) -> Option<()> {
+        for _ in 0..take(rest)? {
+            let (kind, others) = rest.split_first()?;
+            *rest = others;
+            let (key, value) = (take_bytes(rest)?, take_bytes(rest)?);
+            self.definitions
+                .push((Kind::of(*kind)?, key.to_vec(), value.to_vec()));
+        }
+        for _ in 0..take(rest)? {
+            let (id, as_of) = (take(rest)?, take(rest)?);
+            self.queues.push((id, as_of, take_bytes(rest)?.to_vec()));
+        }
+        rest.is_empty().then_some(())
+    }
+
+    /// A queue's ledger out of its bytes. `lossy` passes over what lies in files that are not there; the second number is how many
+    /// messages that are.
+    pub fn ledger(bytes: &[u8], files: &Files, lossy: bool) -> Option<(Ledger, u64)> {
+        let mut rest = bytes;
+        let read = Ledger::decode(&mut rest, files, lossy)?;
+        rest.is_empty().then_some(read)
+    }
+}
