@@ -10,7 +10,7 @@ use super::keys::{self, Preset};
 use super::origin::{ConfigError, Origin, Setting};
 use super::settings::{
     Config, ConsoleLog, FileLog, Limits, Listener, Log, LogFormat, LogLevel, Mechanism, Memory,
-    Permissions, Tcp, UserSeed, Watermark,
+    Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
 };
 use super::value;
 
@@ -18,6 +18,9 @@ use super::value;
 const FRAME_MIN: u64 = 4_096;
 /// The largest that the wire's 32 bits leave room for.
 const FRAME_MAX: u64 = u32::MAX as u64;
+
+/// Checkpoints closer to each other would write more than the journal itself.
+const CHECKPOINT_INTERVAL_MIN: u64 = 1 << 20;
 
 /// The configuration that these settings make.
 pub fn build(settings: &BTreeMap<String, Setting>) -> Result<Config, ConfigError> {
@@ -54,6 +57,7 @@ pub fn build(settings: &BTreeMap<String, Setting>) -> Result<Config, ConfigError
         consumer_timeout: read.count("consumer_timeout").map(Duration::from_millis),
         limits: read.limits(),
         memory: read.memory(),
+        storage: read.storage()?,
         log: read.log(&data_dir),
         data_dir,
     })
@@ -85,6 +89,11 @@ impl Reader<'_> {
     /// A number; `None` for a word such as `infinity`, or where there is no default.
     fn count(&self, key: &str) -> Option<u64> {
         value::read_integer(&self.default_text(key))
+    }
+
+    /// A size with RabbitMQ's units for memory and disk.
+    fn bytes(&self, key: &str) -> u64 {
+        value::read_size(&self.default_text(key)).expect("checked to be a size")
     }
 
     /// A number that the table bounds to 16 bits.
@@ -325,6 +334,34 @@ impl Reader<'_> {
                 .and_then(|text| value::read_size(&text)),
             interval: Duration::from_millis(self.count("memory_monitor_interval").unwrap_or(2_500)),
         }
+    }
+
+    fn storage(&self) -> Result<Storage, ConfigError> {
+        let relative = self
+            .text("disk_free_limit.relative")
+            .and_then(|text| value::read_float(&text));
+        let free_limit = match (self.text("disk_free_limit.absolute"), relative) {
+            (None, Some(part)) => Watermark::Relative(part),
+            // As RabbitMQ 4; 3.x took the relative one.
+            _ => Watermark::Absolute(self.bytes("disk_free_limit.absolute")),
+        };
+        let checkpoint_interval = self.bytes("checkpoint_interval_size");
+        if checkpoint_interval < CHECKPOINT_INTERVAL_MIN {
+            let text = self.default_text("checkpoint_interval_size");
+            return Err(self.fail(
+                "checkpoint_interval_size",
+                format!("expected at least 1MiB, found '{text}'"),
+            ));
+        }
+        Ok(Storage {
+            sync: match self.default_text("sync").as_str() {
+                "os" => Sync::Os,
+                _ => Sync::Fsync,
+            },
+            memory_budget: self.bytes("message_memory_budget"),
+            checkpoint_interval,
+            free_limit,
+        })
     }
 
     fn log(&self, data_dir: &std::path::Path) -> Log {

@@ -24,7 +24,7 @@ pub use explain::documented_file;
 pub use origin::{ConfigError, Notice, Origin, Setting};
 pub use settings::{
     Config, ConsoleLog, FileLog, Limits, Listener, Log, LogFormat, LogLevel, Mechanism, Memory,
-    Permissions, Tcp, UserSeed, Watermark,
+    Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
 };
 pub use value::ListenAddress;
 
@@ -103,6 +103,16 @@ impl Config {
             resolved.insert(setting.key(), setting);
         }
         let mut config = build::build(&resolved)?;
+        if let (Some(_), Some(relative)) = (
+            resolved.get("disk_free_limit.absolute"),
+            resolved.get("disk_free_limit.relative"),
+        ) {
+            notices.push(Notice {
+                origin: relative.origin.clone(),
+                text: "key 'disk_free_limit.relative' is without effect beside disk_free_limit.absolute, as in RabbitMQ 4"
+                    .to_owned(),
+            });
+        }
         if main.is_some() && !resolved.keys().any(|key| key.starts_with("listeners.tcp")) {
             // A user's file means what it means to RabbitMQ. Only without any file the first try stays on this machine.
             config.listeners = vec![Listener::on_all_interfaces()];

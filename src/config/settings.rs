@@ -50,6 +50,8 @@ pub struct Config {
     pub limits: Limits,
     /// When publishers are blocked.
     pub memory: Memory,
+    /// How messages and definitions are kept on disk.
+    pub storage: Storage,
     /// What is logged, where to.
     pub log: Log,
 }
@@ -192,10 +194,33 @@ pub struct Memory {
 /// An amount of memory.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Watermark {
-    /// Part of all memory.
+    /// Part, or multiple, of all memory.
     Relative(f64),
     /// Bytes.
     Absolute(u64),
+}
+
+/// How messages and definitions are kept on disk; where, says `data_dir`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Storage {
+    /// What a confirm waits for where a queue does not say otherwise.
+    pub sync: Sync,
+    /// Bytes of messages at rest that may be in memory.
+    pub memory_budget: u64,
+    /// Bytes of journal between two checkpoints.
+    pub checkpoint_interval: u64,
+    /// Free space of the data directory's disk below which publishers are blocked; [`Watermark::Relative`] is a multiple of
+    /// all memory.
+    pub free_limit: Watermark,
+}
+
+/// What a confirm waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sync {
+    /// The disk.
+    Fsync,
+    /// The operating system.
+    Os,
 }
 
 /// What is logged, where to.

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 pub use self::checks::expiration;
+use crate::store::Urgency;
 use crate::wire::reply::Reply;
 use crate::wire::{erlang, table};
 
@@ -24,6 +25,7 @@ pub const QUEUE_TYPE: &str = "x-queue-type";
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
 const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
+const SYNC: &str = "x-sync";
 
 /// The kinds of queue, as `x-queue-type` names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -85,8 +87,9 @@ pub struct QueueArguments {
     pub dead_letter_routing_key: Option<Arc<str>>,
     /// `x-consumer-timeout`: milliseconds that a delivery may stay unacknowledged, instead of the broker's own setting.
     pub consumer_timeout_ms: Option<u64>,
-    /// `x-sync`: what a confirm waits for.
-    pub sync: Option<crate::store::Urgency>,
+    /// `x-sync`: what a confirm waits for, instead of the broker's own setting; `fsync` is [`Urgency::Synced`], `os`
+    /// [`Urgency::Written`].
+    pub sync: Option<Urgency>,
 }
 
 /// Everything a consume asked for, checked and typed.
@@ -207,7 +210,7 @@ const ARGUMENTS: &[Argument] = &[
     later(newer(row("x-exact-ttl", C | Q, checks::boolean)), |value| {
         *value == AMQPValue::Boolean(true)
     }),
-    later(newer(row("x-sync", C | Q | S, checks::anything)), |_| true),
+    newer(row(SYNC, C | Q | S, checks::sync)),
     later(
         newer(row("x-group-header", C | Q, checks::anything)),
         |_| true,
@@ -277,7 +280,6 @@ pub fn parse(
     }
     refuse_later(resource, arguments, kind)?;
     Ok(QueueArguments {
-        sync: None,
         kind,
         message_ttl_ms: number(arguments, "x-message-ttl"),
         expires_ms: number(arguments, "x-expires"),
@@ -286,6 +288,10 @@ pub fn parse(
         dead_letter_exchange: text(arguments, DEAD_LETTER_EXCHANGE),
         dead_letter_routing_key: text(arguments, DEAD_LETTER_ROUTING_KEY),
         consumer_timeout_ms: number(arguments, CONSUMER_TIMEOUT),
+        sync: get(arguments, SYNC).map(|value| match checks::is_text(value, "os") {
+            true => Urgency::Written,
+            false => Urgency::Synced,
+        }),
     })
 }
 

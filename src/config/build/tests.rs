@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::super::{
-    Config, ListenAddress, LogFormat, LogLevel, Mechanism, Notice, Permissions, Sources, Watermark,
+    Config, ListenAddress, LogFormat, LogLevel, Mechanism, Notice, Permissions, Sources, Sync,
+    Watermark,
 };
 
 fn load(set: &[&str]) -> Result<(Config, Vec<Notice>), String> {
@@ -301,6 +302,67 @@ fn the_relative_watermark_wins_over_the_absolute_one() {
             .total,
         Some(2_000_000_000)
     );
+}
+
+#[test]
+fn storage_is_what_the_keys_say() {
+    let storage = config(&[]).storage;
+    assert_eq!(storage.sync, Sync::Fsync);
+    assert_eq!(storage.free_limit, Watermark::Absolute(50_000_000));
+    assert_eq!(
+        (storage.memory_budget, storage.checkpoint_interval),
+        (64 << 20, 64 << 20)
+    );
+    let storage = config(&[
+        "sync=os",
+        "message_memory_budget=1GB",
+        "checkpoint_interval_size=1MiB",
+        "disk_free_limit.relative=1.5",
+    ])
+    .storage;
+    assert_eq!(storage.sync, Sync::Os);
+    assert_eq!(storage.free_limit, Watermark::Relative(1.5));
+    assert_eq!(
+        (storage.memory_budget, storage.checkpoint_interval),
+        (1_000_000_000, 1 << 20)
+    );
+    for (set, error) in [
+        (
+            "sync=never",
+            "--set: key 'sync': expected one of fsync, os, found 'never'",
+        ),
+        (
+            "checkpoint_interval_size=1000",
+            "--set: key 'checkpoint_interval_size': expected at least 1MiB, found '1000'",
+        ),
+        (
+            "message_memory_budget=much",
+            "--set: key 'message_memory_budget': expected a size in bytes",
+        ),
+        (
+            "disk_free_limit.absolute=-1",
+            "--set: key 'disk_free_limit.absolute': expected a size in bytes",
+        ),
+        (
+            "disk_free_limit.relative=x",
+            "--set: key 'disk_free_limit.relative': expected a number from 0 on",
+        ),
+    ] {
+        let refusal = load(&[set]).expect_err(set);
+        assert!(refusal.starts_with(error), "{refusal}");
+    }
+}
+
+#[test]
+fn the_absolute_disk_limit_wins_over_the_relative_one_and_that_is_said() {
+    let (config, notices) = load(&[
+        "disk_free_limit.absolute=2GiB",
+        "disk_free_limit.relative=1.0",
+    ])
+    .expect("good");
+    assert_eq!(config.storage.free_limit, Watermark::Absolute(2 << 30));
+    assert_eq!(notices.len(), 1, "{notices:?}");
+    assert!(notices[0].text.contains("disk_free_limit.relative"));
 }
 
 #[test]

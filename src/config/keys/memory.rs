@@ -14,8 +14,8 @@ pub(super) const SECTION: Section = Section {
         row("memory_monitor_interval", integer("ms", 1, u64::MAX), is("2500"), Used, "Longest time between two looks at the memory in use. While it grows Leveret looks every 50 ms, whatever this says, because a fast publisher fills gigabytes in seconds."),
         row("vm_memory_calculation_strategy", Kind::Enum(&["rss", "erlang", "allocated", "legacy"]), is("rss"), Ignored, "How memory in use is measured. Leveret always takes what the system counts for the process (RSS)."),
         row("vm_memory_high_watermark_paging_ratio", Kind::Float { min: 0.0, max: f64::MAX }, is("0.5"), Ignored, "Part of the watermark at which RabbitMQ starts to move messages to disk."),
-        row("disk_free_limit.absolute", Kind::Size, is("50MB"), Later, "Free bytes on the disk below which publishing connections are blocked. Without effect until messages are stored on disk."),
-        row("disk_free_limit.relative", Kind::Float { min: 0.0, max: f64::MAX }, eg("1.0"), Later, "The same as a multiple of the machine's memory."),
+        row("disk_free_limit.absolute", Kind::Size, is("50MB"), Used, "Free bytes on the disk of data_dir below which publishing connections are blocked until there is more; consumers go on. RabbitMQ's default: enough for what is in flight, and most disks have it."),
+        row("disk_free_limit.relative", Kind::Float { min: 0.0, max: f64::MAX }, eg("1.0"), Used, "The same as a multiple of the machine's memory (or of total_memory_available_override_value). The absolute key wins if both are set, as in RabbitMQ 4."),
     ],
     sets: &[],
 };

@@ -123,6 +123,13 @@ pub(super) fn queue_mode(value: &AMQPValue, _: &FieldTable) -> Checked {
     })
 }
 
+/// Leveret's own; refused in the words that RabbitMQ has for the mode of a queue.
+pub(super) fn sync(value: &AMQPValue, _: &FieldTable) -> Checked {
+    one_of(value, &["fsync", "os"], |level| {
+        format!("\"unsupported sync '{}'\"", String::from_utf8_lossy(level))
+    })
+}
+
 pub(super) fn overflow(value: &AMQPValue, _: &FieldTable) -> Checked {
     one_of(
         value,

@@ -51,6 +51,14 @@ fn a_declare_without_arguments_is_a_classic_queue_without_limits() {
 }
 
 #[test]
+fn a_queue_says_what_its_confirms_wait_for() {
+    let sync = |value| declare(&[("x-sync", text(value))]).unwrap().sync;
+    assert_eq!(sync("fsync"), Some(Urgency::Synced));
+    assert_eq!(sync("os"), Some(Urgency::Written));
+    assert_eq!(declare(&[]).unwrap().sync, None);
+}
+
+#[test]
 fn every_argument_that_works_is_typed() {
     let arguments = declare(&[
         ("x-message-ttl", int(0)),
@@ -216,6 +224,13 @@ fn texts_must_be_known_ones() {
         text("foo"),
         ": \"unsupported queue mode 'foo'\"",
     );
+    refused_with(
+        "classic",
+        "x-sync",
+        text("never"),
+        ": \"unsupported sync 'never'\"",
+    );
+    refused_with("classic", "x-sync", yes(), ": {unacceptable_type,bool}");
     refused_with(
         "classic",
         "x-queue-mode",
@@ -468,7 +483,6 @@ fn what_comes_later_is_refused_on_the_connection_and_named() {
         ("x-queue-type", text("quorum"), "'quorum'"),
         ("x-queue-type", text("stream"), "'stream'"),
         ("x-exact-ttl", yes(), "'true'"),
-        ("x-sync", text("os"), "'os'"),
     ] {
         let reply = declare(&[(name, value)]).unwrap_err();
         assert_eq!((reply.scope, reply.code), (Scope::Connection, 540));
