@@ -4,10 +4,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::storage::Storage;
 use crate::auth::{PasswordHash, Permission, Users};
 use crate::broker::{self, Alarm, Broker, timers};
 use crate::config::{Config, UserSeed};
@@ -17,6 +19,7 @@ use crate::connection;
 pub struct Core {
     broker: Arc<Broker>,
     settings: Arc<connection::Settings>,
+    storage: Mutex<Option<Storage>>,
     timers: JoinHandle<()>,
     runtime: Handle,
 }
@@ -25,10 +28,14 @@ impl Core {
     /// A broker with the users and limits of the configuration. Called within the runtime.
     pub fn start(config: &Config) -> Result<Self, String> {
         let users = Arc::new(Users::new());
-        let broker = Broker::new(broker_settings(config), users);
-        broker.add_vhost(&config.default_vhost);
-        for seed in &config.users {
-            add_user(&broker.users, seed, &config.default_vhost)?;
+        let (storage, broker, is_new) =
+            Storage::open(&config.data_dir, false, broker_settings(config), users)?;
+        // As in RabbitMQ, the defaults are for a node that has nothing yet.
+        if is_new {
+            broker.add_vhost(&config.default_vhost);
+            for seed in &config.users {
+                add_user(&broker, seed, &config.default_vhost)?;
+            }
         }
         broker
             .users
@@ -38,6 +45,7 @@ impl Core {
         Ok(Core {
             broker,
             settings,
+            storage: Mutex::new(Some(storage)),
             timers,
             runtime: Handle::current(),
         })
@@ -62,6 +70,14 @@ impl Core {
         self.timers.abort();
     }
 
+    /// Leaves the data directory as it should be left. All connections have gone.
+    pub fn close_storage(&self) {
+        let storage = self.storage.lock().take();
+        if let Some(storage) = storage {
+            storage.close();
+        }
+    }
+
     /// Has every worker look for memory to give back: as many small tasks as wake them all, most likely.
     pub fn ask_workers_to_collect(&self) {
         super::memory::ask_to_collect();
@@ -76,9 +92,9 @@ impl Core {
     }
 }
 
-fn add_user(users: &Users, seed: &UserSeed, vhost: &str) -> Result<(), String> {
+fn add_user(broker: &Broker, seed: &UserSeed, vhost: &str) -> Result<(), String> {
     let password = PasswordHash::new(seed.password.as_bytes());
-    users.put(&seed.name, password, seed.tags.clone());
+    broker.put_user(&seed.name, password, seed.tags.clone());
     if let Some(permissions) = &seed.permissions {
         let (configure, write, read) = (
             &permissions.configure,
@@ -87,7 +103,7 @@ fn add_user(users: &Users, seed: &UserSeed, vhost: &str) -> Result<(), String> {
         );
         let permission = Permission::new(configure, write, read)
             .map_err(|error| format!("permissions of user '{}': {error}", seed.name))?;
-        users.set_permission(&seed.name, vhost, permission);
+        broker.set_permission(&seed.name, vhost, permission);
     }
     Ok(())
 }

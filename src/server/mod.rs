@@ -9,6 +9,7 @@ mod listeners;
 mod logging;
 mod memory;
 mod signals;
+mod storage;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -115,6 +116,7 @@ fn serve_until_signal(config: &Config, notices: &[Notice]) -> Result<(), String>
             _ = signals.next() => {}
         }
         let left = core.connections();
+        core.close_storage();
         monitor.stop();
         info!(
             "stopped after {} ms, {left} connections dropped",

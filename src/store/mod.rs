@@ -41,6 +41,7 @@ mod journal;
 pub mod ledger;
 pub mod record;
 pub mod recovery;
+pub mod schema;
 mod tail;
 pub mod varint;
 mod writer;
