@@ -235,6 +235,11 @@ impl Journal {
         (tail.start(), tail.first_append())
     }
 
+    /// Positions below this one are on disk.
+    pub fn durable_position(&self) -> u64 {
+        self.progress.durable_position.load(Ordering::Acquire)
+    }
+
     /// Bodies below this position can be read back.
     pub fn written_position(&self) -> u64 {
         self.progress.written_position.load(Ordering::Acquire)

@@ -39,6 +39,8 @@ pub struct Recovered {
     pub clean: bool,
     /// Number of the newest checkpoint; 0 when there is none.
     pub checkpoint: u64,
+    /// Position from which on the journal was replayed.
+    pub start: u64,
     /// Files that hold nothing any more: superseded, or never finished.
     pub garbage: Vec<String>,
     /// What an operator should know: what was cut, what was dropped.
@@ -401,6 +403,7 @@ impl Reading<'_> {
             next_id,
             clean,
             checkpoint: number,
+            start,
             garbage: self.garbage,
             report: self.report,
         })
