@@ -43,6 +43,9 @@ struct ServeArguments {
     /// Set any configuration key; wins over file and environment; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    /// Start with what can be had of a damaged data directory, and log what was dropped
+    #[arg(long)]
+    salvage: bool,
 }
 
 #[derive(Args)]
@@ -58,12 +61,16 @@ fn main() -> ExitCode {
             config,
             data_dir,
             set,
-        }) => server::run(Sources {
-            file: config,
-            data_dir,
-            set,
-            ..Sources::from_process()
-        }),
+            salvage,
+        }) => {
+            let sources = Sources {
+                file: config,
+                data_dir,
+                set,
+                ..Sources::from_process()
+            };
+            server::run(sources, salvage)
+        }
         Command::CheckConfig(CheckArguments { file }) => {
             server::check(Sources::from_process(), &file)
         }

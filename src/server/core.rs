@@ -12,30 +12,31 @@ use tokio::task::JoinHandle;
 use super::storage::Storage;
 use crate::auth::{PasswordHash, Permission, Users};
 use crate::broker::{self, Alarm, Broker, timers};
-use crate::config::{Config, UserSeed};
+use crate::config::{Config, Sync, UserSeed};
 use crate::connection;
 
 /// The broker as the server sees it.
 pub struct Core {
     broker: Arc<Broker>,
     settings: Arc<connection::Settings>,
+    /// Taken at the end.
     storage: Mutex<Option<Storage>>,
     timers: JoinHandle<()>,
     runtime: Handle,
 }
 
 impl Core {
-    /// A broker with the users and limits of the configuration. Called within the runtime.
-    pub fn start(config: &Config) -> Result<Self, String> {
+    /// A broker with what the data directory has and the limits of the configuration; without anything there, with the
+    /// configuration's users, too. Called within the runtime.
+    pub fn start(config: &Config, salvage: bool) -> Result<Self, String> {
         let users = Arc::new(Users::new());
-        let (storage, broker, is_new) =
-            Storage::open(&config.data_dir, false, broker_settings(config), users)?;
-        // As in RabbitMQ, the defaults are for a node that has nothing yet.
-        if is_new {
-            broker.add_vhost(&config.default_vhost);
+        let (storage, broker) = Storage::open(config, salvage, broker_settings(config), users)?;
+        // As in RabbitMQ, the defaults are for a node that has nothing yet. The vhost comes last: where it is, all is.
+        if broker.all_vhosts().is_empty() {
             for seed in &config.users {
                 add_user(&broker, seed, &config.default_vhost)?;
             }
+            broker.add_vhost(&config.default_vhost);
         }
         broker
             .users
@@ -70,12 +71,10 @@ impl Core {
         self.timers.abort();
     }
 
-    /// Leaves the data directory as it should be left. All connections have gone.
-    pub fn close_storage(&self) {
+    /// Leaves the data directory as it should be left. All connections have gone. False when that could not be.
+    pub fn close_storage(&self) -> bool {
         let storage = self.storage.lock().take();
-        if let Some(storage) = storage {
-            storage.close();
-        }
+        storage.is_none_or(Storage::close)
     }
 
     /// Has every worker look for memory to give back: as many small tasks as wake them all, most likely.
@@ -86,9 +85,19 @@ impl Core {
         }
     }
 
-    /// Blocks publishers, or lets them go on.
+    /// Blocks publishers for want of memory, or lets them go on.
     pub fn set_memory_alarm(&self, raised: bool) {
         self.broker.set_alarm(Alarm::Memory, raised);
+    }
+
+    /// Blocks publishers for want of disk space, or lets them go on.
+    pub fn set_disk_alarm(&self, raised: bool) {
+        self.broker.set_alarm(Alarm::Disk, raised);
+    }
+
+    /// Whether the journal cannot be written for now.
+    pub fn journal_has_failed(&self) -> bool {
+        self.broker.journal().has_failed()
     }
 }
 
@@ -119,6 +128,10 @@ fn broker_settings(config: &Config) -> broker::Settings {
         channels_max: count(limits.channels),
         queues_max: count(limits.queues),
         exchanges_max: count(limits.exchanges),
+        sync: match config.storage.sync {
+            Sync::Fsync => broker::Sync::Fsync,
+            Sync::Os => broker::Sync::Os,
+        },
         ..broker::Settings::default()
     }
 }

@@ -49,9 +49,7 @@ pub struct Monitor {
 impl Monitor {
     /// Starts watching.
     pub fn start(settings: &Memory, core: Arc<Core>) -> Result<Self, String> {
-        let total = settings
-            .total
-            .unwrap_or_else(|| total_memory(Path::new("/")));
+        let total = total(settings);
         let watermark = watermark(settings.watermark, total);
         let statm = File::open("/proc/self/statm")
             .map_err(|error| format!("cannot read /proc/self/statm: {error}"))?;
@@ -212,7 +210,15 @@ impl Alarm {
     }
 }
 
-fn watermark(setting: Watermark, total: u64) -> u64 {
+/// Bytes that count as all of the machine's memory.
+pub fn total(settings: &Memory) -> u64 {
+    settings
+        .total
+        .unwrap_or_else(|| total_memory(Path::new("/")))
+}
+
+/// The bytes that a setting means on a machine with `total` bytes of memory.
+pub fn watermark(setting: Watermark, total: u64) -> u64 {
     match setting {
         Watermark::Absolute(bytes) => bytes,
         // Precise enough: the sizes are far below 2^53.

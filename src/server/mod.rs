@@ -1,10 +1,12 @@
 //! The process: starts everything in order, waits for a signal, ends everything in order.
 //!
-//! Logging, descriptors, broker, listeners, memory monitor; then back: no more accepting, connections told and given time,
-//! monitor, log. `main` calls [`run`] and [`check`]; the broker's own work is not here.
+//! Configuration, log, data directory (lock, recovery, its threads), listeners, monitors, accepting; then back: no more accepting,
+//! connections told and given time, monitors, data directory, log. `main` calls [`run`] and [`check`]; the broker's own work is
+//! not here.
 
 mod core;
 mod descriptors;
+mod disk;
 mod listeners;
 mod logging;
 mod memory;
@@ -19,7 +21,9 @@ use std::time::{Duration, Instant};
 use tracing::{error, info};
 
 use crate::config::{Config, Notice, Sources};
+use crate::store::disk::Directory;
 use core::Core;
+use signals::Signals;
 
 /// Time that connections get to take their connection.close at the end; then they are dropped.
 const GOODBYE_MAX: Duration = Duration::from_secs(3);
@@ -29,8 +33,8 @@ const GOODBYE_STEP: Duration = Duration::from_millis(10);
 const RUNTIME_END_MAX: Duration = Duration::from_millis(500);
 
 /// Loads the configuration and serves until a signal. Exit code 0 after a signal, 1 when the start fails, with one line on
-/// stderr that says why.
-pub fn run(sources: Sources) -> ExitCode {
+/// stderr that says why. With `salvage` a damaged data directory costs what is damaged, not the start.
+pub fn run(sources: Sources, salvage: bool) -> ExitCode {
     memory::prefer_small_pages();
     let (config, notices) = match Config::load(sources) {
         Ok(loaded) => loaded,
@@ -40,7 +44,7 @@ pub fn run(sources: Sources) -> ExitCode {
         Ok(log) => log,
         Err(error) => return fail(&error),
     };
-    let served = serve_until_signal(&config, &notices);
+    let served = serve_until_signal(&config, &notices, salvage);
     if let (Err(error), Some(_)) = (&served, &config.log.file) {
         error!("{error}");
     }
@@ -77,13 +81,12 @@ fn fail(text: &str) -> ExitCode {
     ExitCode::FAILURE
 }
 
-fn serve_until_signal(config: &Config, notices: &[Notice]) -> Result<(), String> {
+fn serve_until_signal(config: &Config, notices: &[Notice], salvage: bool) -> Result<(), String> {
     info!("leveret {} starts", env!("CARGO_PKG_VERSION"));
     for notice in notices {
         info!("{notice}");
     }
     descriptors::raise_limit();
-    let bound = listeners::bind(&config.listeners, &config.tcp)?;
     let workers = std::thread::available_parallelism().map_or(1, usize::from);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(workers)
@@ -92,38 +95,67 @@ fn serve_until_signal(config: &Config, notices: &[Notice]) -> Result<(), String>
         .enable_all()
         .build()
         .map_err(|error| format!("cannot start threads: {error}"))?;
-    let served = runtime.block_on(async {
-        let mut signals =
-            signals::Signals::new().map_err(|error| format!("cannot wait for signals: {error}"))?;
-        let core = Arc::new(Core::start(config)?);
-        let monitor = memory::Monitor::start(&config.memory, core.clone())?;
-        let accepting = listeners::Accepting::start(bound, core.clone())?;
-        // Outside the macro: a log level that drops the line would not wait for the signal.
-        let signal = signals.next().await;
-        info!("stopping: {signal}");
-        accepting.stop().await;
-        core.shut_down();
-        let gone = async {
-            while core.connections() > 0 {
-                tokio::time::sleep(GOODBYE_STEP).await
-            }
-        };
-        let begun = Instant::now();
-        tokio::select! {
-            () = gone => {}
-            () = tokio::time::sleep(GOODBYE_MAX) => {}
-            // Whoever signals twice does not want to wait.
-            _ = signals.next() => {}
-        }
-        let left = core.connections();
-        core.close_storage();
-        monitor.stop();
+    let (core, mut signals) = runtime.block_on(async {
+        let signals = Signals::new().map_err(|error| format!("cannot wait for signals: {error}"));
+        Ok::<_, String>((Arc::new(Core::start(config, salvage)?), signals?))
+    })?;
+    let served = runtime.block_on(serve(config, &core, &mut signals));
+    // Connections that did not go go now: what they hold returns to the queues before those are written.
+    let begun = Instant::now();
+    runtime.shutdown_timeout(RUNTIME_END_MAX);
+    let clean = core.close_storage();
+    if served.is_ok() {
+        let how = if clean { "" } else { ", not cleanly" };
         info!(
-            "stopped after {} ms, {left} connections dropped",
+            "stopped{how}; the end took {} ms",
             begun.elapsed().as_millis()
         );
-        Ok(())
-    });
-    runtime.shutdown_timeout(RUNTIME_END_MAX);
+    }
     served
+}
+
+/// From the first listener to the last connection.
+async fn serve(config: &Config, core: &Arc<Core>, signals: &mut Signals) -> Result<(), String> {
+    let bound = listeners::bind(&config.listeners, &config.tcp)?;
+    let memory = memory::Monitor::start(&config.memory, Arc::clone(core))?;
+    let disk = disk::Monitor::start(watched(config, core))?;
+    let accepting = listeners::Accepting::start(bound, Arc::clone(core))?;
+    // Outside the macro: a log level that drops the line would not wait for the signal.
+    let signal = signals.next().await;
+    info!("stopping: {signal}");
+    accepting.stop().await;
+    core.shut_down();
+    let gone = async {
+        while core.connections() > 0 {
+            tokio::time::sleep(GOODBYE_STEP).await
+        }
+    };
+    let begun = Instant::now();
+    tokio::select! {
+        () = gone => {}
+        () = tokio::time::sleep(GOODBYE_MAX) => {}
+        // Whoever signals twice does not want to wait.
+        _ = signals.next() => {}
+    }
+    let left = core.connections();
+    memory.stop();
+    disk.stop();
+    info!(
+        "connections closed after {} ms, {left} dropped",
+        begun.elapsed().as_millis()
+    );
+    Ok(())
+}
+
+/// The disk that the alarm looks at.
+fn watched(config: &Config, core: &Arc<Core>) -> disk::Watched {
+    let path = config.data_dir.clone();
+    let (journal, alarm) = (Arc::clone(core), Arc::clone(core));
+    disk::Watched {
+        limit: memory::watermark(config.storage.free_limit, memory::total(&config.memory)),
+        place: path.display().to_string(),
+        free: Box::new(move || Directory::free(&path)),
+        failed: Box::new(move || journal.journal_has_failed()),
+        set: Box::new(move |raised| alarm.set_disk_alarm(raised)),
+    }
 }

@@ -1,36 +1,45 @@
 //! The data directory: opened at the start, in order, and left clean at the end. `core` calls.
 //!
-//! Lock, version, recovery, journal, broker with what was found, and the journal's thread. Any failure is one line that names the
-//! file, and the process does not start.
+//! Lock, version, recovery, journal, broker with what was found, the journal's thread; back: the journal's thread, the lock. Any
+//! failure at the start is one line that names the file, and the process does not start.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 use crate::auth::Users;
 use crate::broker::restore::{self, Found};
 use crate::broker::{self, Broker};
+use crate::config::Config;
 use crate::store::disk::{Directory, Disk};
 use crate::store::{Journal, Settings, recovery, schema};
 
-/// The journal and its thread.
+/// Longest time that a disk which works gets for what is not on it yet. Journal window and checkpoint are far below what even
+/// a slow disk writes in that time.
+const CLOSE_MAX: Duration = Duration::from_secs(30);
+/// Longest time for a disk that refuses writes.
+const CLOSE_FAILED_MAX: Duration = Duration::from_secs(1);
+/// How often it is looked whether all is on disk.
+const CLOSE_STEP: Duration = Duration::from_millis(2);
+
+/// The journal and the threads that work on the data directory.
 pub struct Storage {
     journal: Arc<Journal>,
     writer: JoinHandle<()>,
 }
 
 impl Storage {
-    /// Opens the directory and makes a broker out of what is there; true when nothing was.
+    /// Opens the directory and makes a broker out of what is there; one without vhosts where nothing is.
     pub fn open(
-        path: &Path,
+        config: &Config,
         salvage: bool,
         settings: broker::Settings,
         users: Arc<Users>,
-    ) -> Result<(Self, Arc<Broker>, bool), String> {
+    ) -> Result<(Self, Arc<Broker>), String> {
         let begun = Instant::now();
+        let path = &config.data_dir;
         let directory = Directory::open(path).map_err(|error| error.to_string())?;
         let disk: Arc<dyn Disk> = Arc::new(directory);
         schema::check(disk.as_ref(), true).map_err(|error| error.to_string())?;
@@ -47,13 +56,8 @@ impl Storage {
         }
         let journal = Journal::open(Arc::clone(&disk), found.opening, Settings::default())
             .map_err(|error| error.to_string())?;
-        let is_new = found.definitions.is_empty();
-        let (queues, messages) = found
-            .queues
-            .values()
-            .fold((0, 0), |(queues, messages), ledger| {
-                (queues + 1, messages + ledger.live())
-            });
+        let queues = found.queues.len();
+        let messages: u64 = found.queues.values().map(|ledger| ledger.live()).sum();
         let definitions = found
             .definitions
             .into_iter()
@@ -79,16 +83,42 @@ impl Storage {
             .run(move || clock.now())
             .map_err(|error| format!("cannot start a thread: {error}"))?;
         info!(
-            "data directory {}: {queues} queues, {messages} messages, read in {} ms",
+            "data directory {}: {queues} durable queues, {messages} messages, read in {} ms{}",
             path.display(),
-            begun.elapsed().as_millis()
+            begun.elapsed().as_millis(),
+            if found.clean {
+                ""
+            } else {
+                " after a run that did not end cleanly"
+            }
         );
-        Ok((Self { journal, writer }, broker, is_new))
+        Ok((Self { journal, writer }, broker))
     }
 
-    /// Writes what is left and ends the thread.
-    pub fn close(self) {
-        self.journal.stop();
-        let _ = self.writer.join();
+    /// Ends the threads; what they have left is on disk then. Nothing changes queues or definitions any more. False when the disk
+    /// did not take it: confirmed messages are safe all the same, the last settles may not be.
+    pub fn close(self) -> bool {
+        let Self { journal, writer } = self;
+        let closing = {
+            let journal = Arc::clone(&journal);
+            std::thread::spawn(move || {
+                journal.stop();
+                let _ = writer.join();
+            })
+        };
+        let begun = Instant::now();
+        while !closing.is_finished() {
+            let most = if journal.has_failed() {
+                CLOSE_FAILED_MAX
+            } else {
+                CLOSE_MAX
+            };
+            if begun.elapsed() > most {
+                error!("the disk does not take what is left: the last settles may come back");
+                return false;
+            }
+            std::thread::sleep(CLOSE_STEP);
+        }
+        true
     }
 }
