@@ -1,7 +1,8 @@
 //! The data directory: opened at the start, in order, and left clean at the end. `core` calls.
 //!
-//! Lock, version, recovery, journal, broker with what was found, the journal's thread; back: the journal's thread, the lock. Any
-//! failure at the start is one line that names the file, and the process does not start.
+//! Lock, version, recovery, journal, broker with what was found, the threads of journal and keeper; back: the keeper, which writes
+//! the last checkpoint, the journal, the lock. Any failure at the start is one line that names the file, and the process does not
+//! start.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -10,6 +11,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info, warn};
 
 use crate::auth::Users;
+use crate::broker::keeper::{self, Keeper};
 use crate::broker::restore::{self, Found};
 use crate::broker::{self, Broker};
 use crate::config::Config;
@@ -28,6 +30,7 @@ const CLOSE_STEP: Duration = Duration::from_millis(2);
 pub struct Storage {
     journal: Arc<Journal>,
     writer: JoinHandle<()>,
+    keeper: keeper::Running,
 }
 
 impl Storage {
@@ -79,9 +82,22 @@ impl Storage {
             // What cannot be removed now is found again at the next start.
             let _ = disk.remove(&name);
         }
-        let writer = journal
-            .run(move || clock.now())
-            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        let no_thread = |error| format!("cannot start a thread: {error}");
+        let writer_clock = clock.clone();
+        let writer = journal.run(move || writer_clock.now()).map_err(no_thread)?;
+        let settings = keeper::Settings {
+            checkpoint_interval: config.storage.checkpoint_interval,
+            ..keeper::Settings::default()
+        };
+        let keeper = Keeper::new(
+            Arc::clone(&broker),
+            disk,
+            settings,
+            found.checkpoint,
+            found.start,
+        )
+        .run(move || clock.now())
+        .map_err(no_thread)?;
         info!(
             "data directory {}: {queues} durable queues, {messages} messages, read in {} ms{}",
             path.display(),
@@ -92,16 +108,26 @@ impl Storage {
                 " after a run that did not end cleanly"
             }
         );
-        Ok((Self { journal, writer }, broker))
+        let storage = Self {
+            journal,
+            writer,
+            keeper,
+        };
+        Ok((storage, broker))
     }
 
     /// Ends the threads; what they have left is on disk then. Nothing changes queues or definitions any more. False when the disk
     /// did not take it: confirmed messages are safe all the same, the last settles may not be.
     pub fn close(self) -> bool {
-        let Self { journal, writer } = self;
+        let Self {
+            journal,
+            writer,
+            keeper,
+        } = self;
         let closing = {
             let journal = Arc::clone(&journal);
             std::thread::spawn(move || {
+                keeper.stop();
                 journal.stop();
                 let _ = writer.join();
             })

@@ -5,5 +5,6 @@ mod check;
 mod memory;
 mod process;
 mod serve;
+mod storage;
 mod support;
 mod users;
