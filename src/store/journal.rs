@@ -17,6 +17,7 @@ use super::block::{CHUNK_HEAD, ChunkHead};
 use super::disk::Disk;
 use super::error::StoreError;
 use super::files::{Files, Group};
+use super::spares::Spares;
 use super::tail::Tail;
 use super::writer::Writer;
 use super::{Due, Linked, Receipt, Urgency};
@@ -129,7 +130,8 @@ impl Journal {
         settings: Settings,
     ) -> Result<Arc<Self>, StoreError> {
         let group: Arc<Group> = Arc::default();
-        let writer = Writer::new(opening.next_number, opening.predecessor);
+        let spares = Spares::find(disk.as_ref(), settings.reserve);
+        let writer = Writer::new(opening.next_number, opening.predecessor, spares);
         let journal = Self {
             disk: Some(disk),
             settings,
@@ -166,7 +168,7 @@ impl Journal {
             progress: Progress::default(),
             waiters: Mutex::default(),
             files: opening.files,
-            writer: Mutex::new(Writer::new(1, 0)),
+            writer: Mutex::new(Writer::new(1, 0, Spares::none())),
             stopping: AtomicBool::new(false),
         })
     }
@@ -311,6 +313,14 @@ impl Journal {
     /// The disk, unless the journal lies in memory.
     pub fn disk(&self) -> Option<&Arc<dyn Disk>> {
         self.disk.as_ref()
+    }
+
+    /// Removes a file that [is dead](Files::forget), or keeps it to be used again. No checkpoint needs it.
+    pub fn recycle(&self, number: u64) -> io::Result<()> {
+        match &self.disk {
+            Some(disk) => self.writer.lock().recycle(disk.as_ref(), number),
+            None => Ok(()),
+        }
     }
 
     /// Reads a chunk back that [is written](Self::written_position).

@@ -42,6 +42,7 @@ pub mod ledger;
 pub mod record;
 pub mod recovery;
 pub mod schema;
+mod spares;
 mod tail;
 pub mod varint;
 mod writer;

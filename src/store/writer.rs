@@ -13,6 +13,7 @@ use super::block::{BlockHead, FileHeader, HEADER_BYTES};
 use super::disk::{Disk, File, Open};
 use super::files::{self, Group};
 use super::journal::{Journal, Wait};
+use super::spares::Spares;
 use super::tail::{Block, Piece};
 
 /// Oldest that something written may be and not synced, though nobody waits.
@@ -44,11 +45,13 @@ pub(super) struct Writer {
     next_number: u64,
     predecessor: u64,
     retry_at: u64,
-    spare: (Vec<u8>, Vec<u8>),
+    /// Buffers to go on with.
+    buffers: (Vec<u8>, Vec<u8>),
+    spares: Spares,
 }
 
 impl Writer {
-    pub fn new(next_number: u64, predecessor: u64) -> Self {
+    pub fn new(next_number: u64, predecessor: u64, spares: Spares) -> Self {
         Self {
             current: None,
             unsynced: Vec::new(),
@@ -58,8 +61,14 @@ impl Writer {
             next_number,
             predecessor,
             retry_at: 0,
-            spare: Default::default(),
+            buffers: Default::default(),
+            spares,
         }
+    }
+
+    /// Takes a dead file over: it is used again or removed.
+    pub fn recycle(&mut self, disk: &dyn Disk, number: u64) -> io::Result<()> {
+        self.spares.recycle(disk, number)
     }
 
     pub fn step(&mut self, journal: &Journal, now: u64) -> Wait {
@@ -72,10 +81,10 @@ impl Writer {
                 return Wait::Until(self.retry_at);
             }
             // What came meanwhile shares the fate of the rest.
-            let block = journal
-                .tail
-                .lock()
-                .take(journal.settings.file_bytes, std::mem::take(&mut self.spare));
+            let block = journal.tail.lock().take(
+                journal.settings.file_bytes,
+                std::mem::take(&mut self.buffers),
+            );
             self.unsynced.extend(block);
             return self.again(journal, disk, now);
         }
@@ -93,7 +102,10 @@ impl Writer {
                 None
             }
             Some(_) => {
-                let block = tail.take(journal.settings.file_bytes, std::mem::take(&mut self.spare));
+                let block = tail.take(
+                    journal.settings.file_bytes,
+                    std::mem::take(&mut self.buffers),
+                );
                 drop(tail);
                 block
             }
@@ -106,7 +118,9 @@ impl Writer {
             }
         }
         let Some(since) = self.dirty_since else {
-            return Wait::Forever;
+            let written = journal.bytes_written();
+            let more = self.spares.fill(disk, journal.settings.file_bytes, written);
+            return if more { Wait::Work } else { Wait::Forever };
         };
         let asked = self
             .unsynced
@@ -133,18 +147,12 @@ impl Writer {
                     if let Some(before) = self.current.take() {
                         before.file.sync()?;
                     }
-                    let begun = Self::begin(
-                        journal,
-                        disk,
-                        self.next_number,
-                        self.predecessor,
-                        block,
-                        now,
-                    );
+                    let number = self.next_number;
                     self.next_number += 1;
                     self.names_dirty = true;
-                    let begun = begun?;
-                    self.predecessor = begun.number;
+                    let file = new_file(&mut self.spares, journal, disk, number)?;
+                    let begun = begin(journal, disk, file, number, self.predecessor, block, now)?;
+                    self.predecessor = number;
                     self.current.insert(begun)
                 }
             };
@@ -193,43 +201,6 @@ impl Writer {
         Ok(())
     }
 
-    fn begin(
-        journal: &Journal,
-        disk: &dyn Disk,
-        number: u64,
-        predecessor: u64,
-        block: &Block,
-        now: u64,
-    ) -> io::Result<Current> {
-        let name = files::name(number);
-        let file = disk.open(&name, Open::Create)?;
-        let header = FileHeader {
-            number,
-            base: block.start,
-            predecessor,
-            created_ms: now,
-            durable: journal.progress.durable_position.load(Ordering::Relaxed),
-            next_append: block.first_append,
-        };
-        let begun = file
-            .allocate(HEADER_BYTES as u64 + journal.settings.file_bytes)
-            .and_then(|()| file.write_at(&[IoSlice::new(&header.encode())], 0));
-        if let Err(error) = begun {
-            // Nothing in it counts; where it cannot even be removed, the next start finds an empty file.
-            let _ = disk.remove(&name);
-            return Err(error);
-        }
-        if let Some(replaced) = journal.files().add(number, block.start, &block.group) {
-            let _ = disk.remove(&files::name(replaced));
-        }
-        Ok(Current {
-            number,
-            base: block.start,
-            group: Arc::clone(&block.group),
-            file,
-        })
-    }
-
     /// Makes what is written durable.
     fn sync(&mut self, journal: &Journal, disk: &dyn Disk) -> io::Result<()> {
         if let Some(current) = &self.current {
@@ -253,13 +224,13 @@ impl Writer {
         for block in self.unsynced.drain(..) {
             bodies += block.bodies;
             let (mut copied, mut meta) = (block.copied, block.meta);
-            if copied.capacity() <= BUFFER_KEPT && copied.capacity() > self.spare.0.capacity() {
+            if copied.capacity() <= BUFFER_KEPT && copied.capacity() > self.buffers.0.capacity() {
                 copied.clear();
-                self.spare.0 = copied;
+                self.buffers.0 = copied;
             }
-            if meta.capacity() <= BUFFER_KEPT && meta.capacity() > self.spare.1.capacity() {
+            if meta.capacity() <= BUFFER_KEPT && meta.capacity() > self.buffers.1.capacity() {
                 meta.clear();
-                self.spare.1 = meta;
+                self.buffers.1 = meta;
             }
         }
         self.written = 0;
@@ -311,4 +282,68 @@ impl Writer {
             }
         }
     }
+}
+
+/// A file to write to: a recycled one, a new one, or one of the reserve when there is no room for a new one.
+fn new_file(
+    spares: &mut Spares,
+    journal: &Journal,
+    disk: &dyn Disk,
+    number: u64,
+) -> io::Result<Arc<dyn File>> {
+    if let Some(file) = spares.take(disk, number, false)? {
+        return Ok(file);
+    }
+    let name = files::name(number);
+    let made = disk.open(&name, Open::Create).and_then(|file| {
+        file.allocate(HEADER_BYTES as u64 + journal.settings.file_bytes)?;
+        Ok(file)
+    });
+    made.or_else(|error| {
+        let _ = disk.remove(&name);
+        match spares.take(disk, number, true)? {
+            Some(file) => {
+                tracing::warn!(
+                    "cannot make {}: {error}; using the reserve",
+                    disk.shown(&name)
+                );
+                Ok(file)
+            }
+            None => Err(error),
+        }
+    })
+}
+
+/// Begins a file with its header.
+fn begin(
+    journal: &Journal,
+    disk: &dyn Disk,
+    file: Arc<dyn File>,
+    number: u64,
+    predecessor: u64,
+    block: &Block,
+    now: u64,
+) -> io::Result<Current> {
+    let header = FileHeader {
+        number,
+        base: block.start,
+        predecessor,
+        created_ms: now,
+        durable: journal.progress.durable_position.load(Ordering::Relaxed),
+        next_append: block.first_append,
+    };
+    if let Err(error) = file.write_at(&[IoSlice::new(&header.encode())], 0) {
+        // Nothing in it counts; where it cannot even be removed, the next start finds a file without a header.
+        let _ = disk.remove(&files::name(number));
+        return Err(error);
+    }
+    if let Some(replaced) = journal.files().add(number, block.start, &block.group) {
+        let _ = disk.remove(&files::name(replaced));
+    }
+    Ok(Current {
+        number,
+        base: block.start,
+        group: Arc::clone(&block.group),
+        file,
+    })
 }
