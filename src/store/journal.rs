@@ -445,3 +445,6 @@ impl Journal {
         self.wake.notify_all();
     }
 }
+
+#[cfg(test)]
+mod tests;
