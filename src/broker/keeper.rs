@@ -230,8 +230,13 @@ impl Keeper {
     fn remove_dead(&mut self) {
         for base in self.dead.written() {
             // Nobody can have taken a lease since it was seen dead; if somebody has, it stays.
-            if let Some(number) = self.broker.journal().files().forget(base) {
-                self.remove_file(&files::name(number));
+            let journal = self.broker.journal();
+            if let Some(number) = journal.files().forget(base) {
+                if let Err(error) = journal.recycle(number) {
+                    let shown = self.disk.shown(&files::name(number));
+                    let failed = StoreError::io("cannot remove", &shown, error);
+                    self.reports.push(failed.to_string());
+                }
                 self.done.files_removed += 1;
             }
         }
