@@ -15,6 +15,7 @@ mod run;
 mod schedule;
 mod snapshot;
 
+use std::io;
 use std::sync::Arc;
 
 pub use self::run::Running;
@@ -222,31 +223,30 @@ impl Keeper {
         for name in names {
             let number = checkpoint::number(name.trim_end_matches(".tmp"));
             if number.is_some_and(|number| number < self.newest) {
-                self.remove_file(&name);
+                if let Err(error) = self.disk.remove(&name) {
+                    self.cannot_remove(&name, error);
+                }
             }
         }
     }
 
     fn remove_dead(&mut self) {
         for base in self.dead.written() {
-            // Nobody can have taken a lease since it was seen dead; if somebody has, it stays.
             let journal = self.broker.journal();
-            if let Some(number) = journal.files().forget(base) {
-                if let Err(error) = journal.recycle(number) {
-                    let shown = self.disk.shown(&files::name(number));
-                    let failed = StoreError::io("cannot remove", &shown, error);
-                    self.reports.push(failed.to_string());
-                }
-                self.done.files_removed += 1;
+            // Nobody can have taken a lease since it was seen dead; if somebody has, it stays.
+            let Some(number) = journal.files().forget(base) else {
+                continue;
+            };
+            match journal.recycle(number) {
+                Ok(()) => self.done.files_removed += 1,
+                Err(error) => self.cannot_remove(&files::name(number), error),
             }
         }
     }
 
-    fn remove_file(&mut self, name: &str) {
-        if let Err(error) = self.disk.remove(name) {
-            let shown = self.disk.shown(name);
-            self.reports
-                .push(StoreError::io("cannot remove", &shown, error).to_string());
-        }
+    fn cannot_remove(&mut self, name: &str, error: io::Error) {
+        let shown = self.disk.shown(name);
+        self.reports
+            .push(StoreError::io("cannot remove", &shown, error).to_string());
     }
 }

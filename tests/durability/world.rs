@@ -59,7 +59,7 @@ impl World {
         let settings = JournalSettings {
             file_bytes,
             window_bytes: MIB,
-            reserve: 0,
+            reserve: 2,
         };
         let journal = Journal::open(Arc::clone(&shared), found.opening, settings).expect("opens");
         let time = Arc::new(AtomicU64::new(1));
