@@ -59,7 +59,10 @@ pub fn drain(broker: &Broker, queue: &Arc<Queue>) {
         let sequences: SmallVec<[u64; BATCH]> =
             dying.iter().map(|(sequence, ..)| *sequence).collect();
         drop(dying);
-        if queue.lock().buried(&sequences) {
+        let mut effects = Effects::default();
+        let more = queue.lock().buried(&sequences, broker.now(), &mut effects);
+        broker.perform(&queue, effects);
+        if more {
             todo.push(queue);
         }
     }

@@ -10,6 +10,7 @@ pub mod definitions;
 pub mod exchange;
 pub mod keeper;
 mod names;
+pub mod pager;
 pub mod publish;
 pub mod reclaim;
 mod registry;
@@ -32,6 +33,7 @@ pub use self::clock::Clock;
 use self::definitions::Definitions;
 use self::exchange::{Exchange, ExchangeSpec};
 use self::names::Names;
+use self::pager::Pager;
 use self::registry::Registry;
 pub use self::registry::{Connection, Refusal};
 use self::reply_to::ReplyAddresses;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub exchanges_max: Option<usize>,
     /// `sync`: what a confirm waits for where a queue does not say otherwise.
     pub sync: Sync,
+    /// `message_memory_budget`, bytes of messages at rest in memory; [`pager::BUDGET_DEFAULT`] when nothing is said.
+    pub message_memory_budget: Option<u64>,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -96,6 +100,7 @@ pub struct Broker {
     journal: Arc<Journal>,
     definitions: Arc<Definitions>,
     timers: Timers,
+    pager: Pager,
     /// Addresses of direct reply-to.
     pub reply_addresses: ReplyAddresses,
     registry: Registry,
@@ -125,6 +130,7 @@ impl Broker {
         next_id: u64,
     ) -> Arc<Self> {
         Arc::new(Self {
+            pager: Pager::new(settings.message_memory_budget, &journal),
             settings,
             users,
             vhosts: RwLock::default(),
@@ -156,6 +162,17 @@ impl Broker {
     #[inline]
     pub fn journal(&self) -> &Arc<Journal> {
         &self.journal
+    }
+
+    /// What moves messages between memory and disk.
+    pub fn pager(&self) -> &Pager {
+        &self.pager
+    }
+
+    /// All queues of all vhosts, in no order.
+    pub fn all_queues(&self) -> Vec<Arc<Queue>> {
+        let vhosts: Vec<Arc<Vhost>> = self.vhosts.read().values().cloned().collect();
+        vhosts.iter().flat_map(|vhost| vhost.all_queues()).collect()
     }
 
     /// What definitions are written to.
@@ -271,6 +288,10 @@ impl Broker {
         if effects.unfinished {
             self.timers.arm(queue, self.now());
         }
+        if effects.pushed > 0 {
+            self.pager.note(effects.pushed);
+        }
+        self.pager.load(queue, effects.load);
         if effects.dying {
             dead_letter::drain(self, queue);
         }

@@ -103,6 +103,8 @@ pub struct Publisher {
     links: Links,
     /// The last flush had something for the disk.
     has_linked: bool,
+    /// A queue that the last flush met whose publishers are to wait.
+    pressed: Option<Arc<Queue>>,
     pending: usize,
     /// Some queue's list has room for more than an idle connection should keep.
     grown: bool,
@@ -124,6 +126,7 @@ impl Publisher {
             for_disk: Filling::default(),
             links: Links::default(),
             has_linked: false,
+            pressed: None,
             pending: 0,
             grown: false,
             hint: 0,
@@ -151,6 +154,12 @@ impl Publisher {
     /// Whether the last flush had something for the disk.
     pub fn has_linked(&self) -> bool {
         self.has_linked
+    }
+
+    /// Whether a queue that was published to fills faster than it can be written to disk; it says so until that is over.
+    pub fn is_pressed(&mut self) -> bool {
+        self.pressed = self.pressed.take().filter(|queue| queue.is_pressed());
+        self.pressed.is_some()
     }
 
     /// Whether enough waits that it should be flushed before more is taken.
@@ -430,6 +439,9 @@ impl Publisher {
             wakers.take_wakers(&mut effects);
             if published.is_err() {
                 gone.push(target);
+            }
+            if local.queue.is_pressed() {
+                self.pressed = Some(Arc::clone(&local.queue));
             }
             if effects.is_more() {
                 broker.perform(&local.queue, effects);

@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
+use amq_protocol::protocol::basic;
+
 use super::Settings;
 use super::channel::confirm::Confirms;
 use super::consumers::Consumers;
@@ -55,6 +57,8 @@ pub struct Context {
     pub(super) published: bool,
     /// Bytes of bodies that have not come whole.
     pub(super) half_sent: usize,
+    /// A basic.get, and its channel, whose message is on its way from disk. No frame is handled until it has its answer.
+    pub(super) parked: Option<(u16, basic::Get)>,
 }
 
 impl Context {
@@ -80,8 +84,9 @@ impl Context {
     }
 
     /// Whether this connection publishes more than the disk keeps up with.
-    pub(super) fn is_to_be_held(&self) -> bool {
-        self.publisher.has_linked() && self.broker.journal().is_congested()
+    pub(super) fn is_to_be_held(&mut self) -> bool {
+        self.publisher.is_pressed()
+            || (self.publisher.has_linked() && self.broker.journal().is_congested())
     }
 
     pub(super) fn flush_settles(&mut self) {

@@ -116,7 +116,12 @@ impl Session {
 
     /// Whether the peer's bytes may be read now: not while it is blocked, nor while it does not take what it asked for.
     pub fn wants_bytes(&self) -> bool {
-        !self.blocked && !self.held && self.output.len() < CAP_BYTES && !self.has_ended()
+        let is_parked = matches!(&self.state, State::Open(open) if open.cx.parked.is_some());
+        !self.blocked
+            && !self.held
+            && !is_parked
+            && self.output.len() < CAP_BYTES
+            && !self.has_ended()
     }
 
     /// Whether publishes of this connection wait for an alarm to clear, or for the disk.
@@ -423,6 +428,14 @@ impl Session {
         match control {
             Control::Close(reply) => self.close(reply, CLOSE_MS),
             Control::Alarm => self.look_at_alarms(false),
+            Control::Loaded => {
+                let State::Open(open) = &mut self.state else {
+                    return;
+                };
+                if let Err(Fault::Reply(reply)) = open.get_again(&mut self.output) {
+                    self.fail(reply);
+                }
+            }
             Control::ConsumerCancelled(id) => {
                 let State::Open(open) = &mut self.state else {
                     return;
@@ -517,10 +530,13 @@ impl Session {
         if let Some(receipt) = self.output.awaits() {
             wait(receipt);
         }
-        if let State::Open(open) = &self.state {
+        if let State::Open(open) = &mut self.state {
             open.cx.confirms.awaits().for_each(wait);
             if self.held {
                 journal.wait_for_room(task);
+                if open.cx.publisher.is_pressed() {
+                    self.broker.pager().pressure().wait(task);
+                }
                 self.held = open.cx.is_to_be_held();
                 due |= !self.held;
             }

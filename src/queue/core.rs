@@ -17,8 +17,9 @@ use super::effects::Effects;
 use super::expiry::{self, NEVER};
 use super::log::{Links, Log, Terms};
 use super::mailbox::Delivery;
+use super::paging::Paging;
 use super::slots::{Slots, State};
-use super::{Got, Outcome, Queue, Rules};
+use super::{Got, Outcome, Queue, Rules, Taken};
 use crate::message::Message;
 
 /// Steps that one lock hold takes at most; the rest is left for the next.
@@ -26,14 +27,17 @@ pub const STEPS_MAX: usize = 1000;
 
 /// One queue's state, under its lock.
 pub struct Core {
-    slots: Slots,
+    pub(super) slots: Slots,
     consumers: Consumers,
     pub(super) rules: Arc<Rules>,
     pub(super) ready: usize,
-    ready_bytes: u64,
+    /// Body bytes of the ready messages that have slots.
+    pub(super) ready_bytes: u64,
     pub(super) unacked: usize,
-    dying: VecDeque<(u64, Reason)>,
+    pub(super) dying: VecDeque<(u64, Reason)>,
     draining: bool,
+    /// What lies on disk alone.
+    pub(super) paging: Paging,
     /// What the journal is told; a queue that is not durable has none.
     pub(super) log: Option<Box<Log>>,
     pub(super) gone: bool,
@@ -55,26 +59,13 @@ impl Core {
             unacked: 0,
             dying: VecDeque::new(),
             draining: false,
+            paging: Paging::default(),
             log,
             gone: false,
             had_consumer: false,
             last_used: now,
             armed: NEVER,
         }
-    }
-
-    /// Everything that the ledger knows is ready and lies on disk.
-    pub(super) fn recover(&mut self, clean: bool) {
-        let Some(log) = &mut self.log else {
-            return;
-        };
-        let ledger = &mut log.ledger;
-        ledger.wake_up(clean);
-        let next = ledger.next_sequence();
-        let first = ledger.first().unwrap_or(next);
-        self.ready = ledger.live() as usize;
-        self.ready_bytes = ledger.bytes();
-        self.slots = Slots::start_cold(first, next, self.ready, self.ready_bytes);
     }
 
     pub(super) fn consumer_count(&self) -> usize {
@@ -90,6 +81,7 @@ impl Core {
         effects: &mut Effects,
     ) {
         let fresh = self.slots.next_sequence();
+        let before = self.slots.resident();
         if !links.is_empty()
             && let Some(mut log) = self.log.take()
         {
@@ -110,6 +102,7 @@ impl Core {
                 self.push(message, now);
             }
         }
+        self.note_pushed(self.slots.resident() - before, effects);
         self.dispatch(me, now, fresh, effects);
         self.trim(now, effects);
         if self.slots.wants_sweep() {
@@ -140,14 +133,23 @@ impl Core {
             self.drop_excess(effects);
             self.next_deliverable(now, NEVER, effects);
         }
+        if self.slots.is_paged() {
+            self.look_ahead(now, effects);
+        }
         self.arm(effects);
+    }
+
+    /// Whether `x-max-length` or `x-max-length-bytes` is exceeded.
+    #[inline]
+    pub(super) fn exceeds_limits(&self) -> bool {
+        let bytes = self.ready_bytes + self.slots.cold_bytes();
+        self.rules.limits.exceeded_by(self.ready, bytes)
     }
 
     /// drop-head: the oldest ready messages leave until the limits hold.
     fn drop_excess(&mut self, effects: &mut Effects) {
-        let limits = self.rules.limits;
         let mut steps = 0;
-        while limits.exceeded_by(self.ready, self.ready_bytes) {
+        while self.exceeds_limits() {
             let Some(sequence) = self.slots.first_ready() else {
                 return;
             };
@@ -171,13 +173,13 @@ impl Core {
             if sequence >= fresh {
                 return Some(sequence);
             }
-            let expires = self
+            let slot = self
                 .slots
                 .get_mut(sequence)
-                .expect("a ready message is there")
-                .expires;
-            if !expiry::is_expired(expires, now) {
-                return Some(sequence);
+                .expect("a ready message is there");
+            if !expiry::is_expired(slot.expires, now) {
+                // Its bytes may be on disk alone: it is delivered when they are back.
+                return slot.message.is_some().then_some(sequence);
             }
             if steps == STEPS_MAX {
                 effects.unfinished = true;
@@ -187,6 +189,18 @@ impl Core {
             self.unready(sequence);
             self.bury(sequence, Reason::Expired, effects);
         }
+    }
+
+    /// Takes a ready message, wherever it stands, out of the ready ones.
+    pub(super) fn withdraw(&mut self, sequence: u64) {
+        self.unready(sequence);
+    }
+
+    /// Messages have come from disk.
+    pub(super) fn after_load(&mut self, me: &Arc<Queue>, now: u64, effects: &mut Effects) {
+        self.dispatch(me, now, NEVER, effects);
+        self.trim(now, effects);
+        effects.dying |= !self.dying.is_empty() && !self.draining;
     }
 
     /// Takes a message out of the ready ones.
@@ -285,7 +299,7 @@ impl Core {
         delivery
     }
 
-    pub(super) fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Got> {
+    pub(super) fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Taken {
         self.last_used = now;
         let got = self.next_deliverable(now, NEVER, effects).map(|sequence| {
             self.unready(sequence);
@@ -311,11 +325,16 @@ impl Core {
                 remaining: 0,
             }
         });
+        let is_away = got.is_none() && self.head_is_away();
         self.trim(now, effects);
-        got.map(|got| Got {
-            remaining: self.ready,
-            ..got
-        })
+        match got {
+            Some(got) => Taken::Got(Got {
+                remaining: self.ready,
+                ..got
+            }),
+            None if is_away => Taken::Later,
+            None => Taken::Empty,
+        }
     }
 
     /// Settles deliveries of this queue; those it does not know (any more) are passed over.
@@ -443,16 +462,26 @@ impl Core {
             }
             effects.garbage = self.slots.take_all();
             (self.ready, self.ready_bytes) = (0, 0);
+            self.forget_paged();
             return (count, true);
         }
         let mut count = 0;
-        while let Some(sequence) = self.slots.first_ready().filter(|sequence| *sequence < end) {
-            if count == STEPS_MAX {
-                return (count, false);
+        loop {
+            while let Some(sequence) = self.slots.first_ready().filter(|first| *first < end) {
+                if count >= STEPS_MAX {
+                    return (count, false);
+                }
+                self.unready(sequence);
+                self.remove(sequence);
+                count += 1;
             }
-            self.unready(sequence);
-            self.remove(sequence);
-            count += 1;
+            // What was published meanwhile may be cold as well: it goes, too.
+            let is_cold = self.slots.first_ready().is_none()
+                && self.slots.cold().is_some_and(|cold| cold.first < end);
+            if !is_cold {
+                break;
+            }
+            count += self.purge_cold();
         }
         self.trim(now, effects);
         (count, true)
@@ -496,13 +525,7 @@ impl Core {
         if self.gone {
             return;
         }
-        let head = match self.slots.first_ready() {
-            Some(sequence) => self
-                .slots
-                .get_mut(sequence)
-                .map_or(NEVER, |slot| slot.expires),
-            None => NEVER,
-        };
+        let head = self.head_expires();
         let deadline = self.expires_unused().map_or(head, |at| at.min(head));
         if deadline < self.armed {
             self.armed = deadline;
@@ -525,6 +548,7 @@ impl Core {
         self.log = None;
         (self.ready, self.ready_bytes, self.unacked) = (0, 0, 0);
         self.dying.clear();
+        self.forget_paged();
         self.consumers.take_all()
     }
 
@@ -533,9 +557,15 @@ impl Core {
         if self.draining || self.dying.is_empty() {
             return Vec::new();
         }
-        self.draining = true;
-        let count = most.min(self.dying.len());
+        // Those in front whose bytes are in memory.
         let slots = &mut self.slots;
+        let count = self
+            .dying
+            .iter()
+            .take(most)
+            .take_while(|(sequence, _)| !slots.is_away(*sequence))
+            .count();
+        self.draining = count > 0;
         self.dying
             .drain(..count)
             .filter_map(|(sequence, reason)| {
@@ -546,7 +576,12 @@ impl Core {
     }
 
     /// The copies are placed: the sources are settled. Returns whether more are dying.
-    pub(super) fn buried(&mut self, sequences: impl Iterator<Item = u64>) -> bool {
+    pub(super) fn buried(
+        &mut self,
+        sequences: impl Iterator<Item = u64>,
+        now: u64,
+        effects: &mut Effects,
+    ) -> bool {
         self.draining = false;
         for sequence in sequences {
             if self
@@ -557,7 +592,12 @@ impl Core {
                 self.remove(sequence);
             }
         }
-        !self.dying.is_empty()
+        if self.slots.is_paged() {
+            self.look_ahead(now, effects);
+        }
+        self.dying
+            .front()
+            .is_some_and(|(sequence, _)| !self.slots.is_away(*sequence))
     }
 
     /// Panics when an invariant is broken; tests call it after every operation.
@@ -571,7 +611,9 @@ impl Core {
                 .filter(|(_, slot)| slot.state == state)
                 .count()
         };
-        assert_eq!(count(State::Ready), self.ready);
+        self.check_paging();
+        let cold = self.slots.cold().map_or(0, |cold| cold.count);
+        assert_eq!(count(State::Ready) + cold, self.ready);
         assert_eq!(count(State::Delivered), self.unacked);
         let bytes: u64 = self
             .slots

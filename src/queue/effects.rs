@@ -4,6 +4,7 @@ use std::task::Waker;
 
 use smallvec::SmallVec;
 
+use super::paging::Want;
 use super::slots::Garbage;
 
 /// Collected under the lock, performed after it: first [`wake`](Effects::wake), then whatever the flags ask of the broker.
@@ -18,6 +19,10 @@ pub struct Effects {
     pub unused: bool,
     /// A step was cut short: call `tick` again soon.
     pub unfinished: bool,
+    /// Tell the pager what the queue wants.
+    pub load: Want,
+    /// Tell the pager that so many bytes were published.
+    pub pushed: u64,
     /// Call `tick` at this time (milliseconds since the epoch).
     pub deadline: Option<u64>,
 }
@@ -40,6 +45,11 @@ impl Effects {
     /// Whether the broker has more to do than to wake.
     #[inline]
     pub fn is_more(&self) -> bool {
-        self.dying || self.unused || self.unfinished || self.deadline.is_some()
+        self.dying
+            || self.unused
+            || self.unfinished
+            || self.pushed > 0
+            || self.load != Want::Nothing
+            || self.deadline.is_some()
     }
 }

@@ -51,6 +51,8 @@ pub enum Control {
     Close(Reply),
     /// A resource alarm was raised or cleared: look at the broker's.
     Alarm,
+    /// The head of a queue that a basic.get waits for has come from disk: try again.
+    Loaded,
 }
 
 /// Bytes of direct replies that a connection may hold unsent; one may go over it, more are dropped, as at-most-once allows.

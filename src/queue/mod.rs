@@ -14,11 +14,12 @@ mod expiry;
 pub mod log;
 pub mod mailbox;
 mod overflow;
+pub mod paging;
 mod slots;
 mod sync;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use amq_protocol::types::FieldTable;
 
@@ -28,11 +29,13 @@ pub use self::core::STEPS_MAX;
 use self::dead_letter::Reason;
 pub use self::effects::Effects;
 use self::log::{Group, Links, Log};
-use self::mailbox::{Control, Delivery};
+use self::mailbox::{Control, Delivery, Mailbox};
 use self::overflow::Limits;
+use self::paging::{evict, load};
 use self::sync::{Mutex, MutexGuard};
 use crate::message::Message;
 use crate::store::ledger::Ledger;
+use crate::store::spill::Extent;
 use crate::store::{Journal, Receipt, Urgency};
 
 /// Where dead letters go.
@@ -117,6 +120,26 @@ pub struct Got {
     pub remaining: usize,
 }
 
+/// What a basic.get found.
+pub enum Taken {
+    /// The oldest message.
+    Got(Got),
+    /// Nothing.
+    Empty,
+    /// The oldest message is on its way from disk: [`Locked::when_loaded`] says when to try again.
+    Later,
+}
+
+impl Taken {
+    /// The message, if it is there now.
+    pub fn now(self) -> Option<Got> {
+        match self {
+            Self::Got(got) => Some(got),
+            Self::Empty | Self::Later => None,
+        }
+    }
+}
+
 /// How a delivery ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -149,6 +172,7 @@ pub struct Counters {
     ready: AtomicUsize,
     unacked: AtomicUsize,
     consumers: AtomicUsize,
+    resident: AtomicU64,
 }
 
 /// One queue.
@@ -158,6 +182,8 @@ pub struct Queue {
     counters: Counters,
     /// The core's `gone`, for whoever looks without the lock.
     gone: AtomicBool,
+    /// Its publishers are to wait.
+    pressed: AtomicBool,
     journal: Arc<Journal>,
     /// What a confirm waits for where the rules do not say.
     default_sync: Urgency,
@@ -192,6 +218,9 @@ impl Drop for Locked<'_> {
         counters
             .consumers
             .store(self.core.consumer_count(), Ordering::Relaxed);
+        counters
+            .resident
+            .store(self.core.slots.resident(), Ordering::Relaxed);
     }
 }
 
@@ -238,6 +267,7 @@ impl Queue {
             spec,
             counters: Counters::default(),
             gone: AtomicBool::new(false),
+            pressed: AtomicBool::new(false),
             journal,
             default_sync,
             core: Mutex::new(core),
@@ -277,6 +307,22 @@ impl Queue {
     /// Consumers as of the last verb.
     pub fn consumers(&self) -> usize {
         self.counters.consumers.load(Ordering::Relaxed)
+    }
+
+    /// Bytes of its messages in memory as of the last verb.
+    pub fn resident(&self) -> u64 {
+        self.counters.resident.load(Ordering::Relaxed)
+    }
+
+    /// Whether its publishers are to wait, because its messages come faster than they can leave memory.
+    #[inline]
+    pub fn is_pressed(&self) -> bool {
+        self.pressed.load(Ordering::Relaxed)
+    }
+
+    /// For the pager: says so.
+    pub fn press(&self, pressed: bool) {
+        self.pressed.store(pressed, Ordering::Relaxed);
     }
 
     /// Removes all ready messages, in bounded lock holds; returns how many.
@@ -355,9 +401,15 @@ impl Locked<'_> {
     }
 
     /// Takes the oldest message, if there is one; with `no_ack` it is settled at once.
-    pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Option<Got> {
+    pub fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Taken {
         self.attend();
         self.core.get(no_ack, now, effects)
+    }
+
+    /// After [`Taken::Later`], under the same lock: the mailbox gets a [`Control::Loaded`] when it is time to try again.
+    pub fn when_loaded(&mut self, mailbox: &Arc<Mailbox>, now: u64, effects: &mut Effects) {
+        self.core.wait_for_head(mailbox);
+        self.core.look_ahead(now, effects);
     }
 
     fn attend(&mut self) {
@@ -457,7 +509,27 @@ impl Locked<'_> {
     }
 
     /// The copies of these are placed. Returns whether more are dying.
-    pub fn buried(&mut self, sequences: &[u64]) -> bool {
-        self.core.buried(sequences.iter().copied())
+    pub fn buried(&mut self, sequences: &[u64], now: u64, effects: &mut Effects) -> bool {
+        self.core.buried(sequences.iter().copied(), now, effects)
+    }
+
+    /// For the pager: one bounded step of eviction.
+    pub fn evict(&mut self, limits: evict::Limits) -> evict::Step {
+        self.core.evict(limits)
+    }
+
+    /// For the pager: what was to be spilled is written.
+    pub fn spilled(&mut self, spilling: evict::Spilling, extent: Extent) -> evict::Step {
+        self.core.spilled(spilling, extent)
+    }
+
+    /// For the pager: what is to be read now, at most about `most` bytes.
+    pub fn plan_load(&mut self, most: u64, now: u64) -> Option<load::Plan> {
+        self.core.plan_load(most, now)
+    }
+
+    /// For the pager: what was read comes in, in bounded steps; returns whether more is left.
+    pub fn install(&mut self, loaded: &mut load::Loaded, now: u64, effects: &mut Effects) -> bool {
+        self.core.install(self.queue, loaded, now, effects)
     }
 }

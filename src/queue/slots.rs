@@ -15,6 +15,7 @@
 use std::collections::BTreeSet;
 
 use self::cold::Cold;
+pub use self::cold::Range;
 use self::row::{BLOCK, Row};
 use self::sweep::Compactor;
 use crate::message::Message;
@@ -100,6 +101,8 @@ pub struct Slots {
     /// Between `cursor` and the end of the front there may be sequence numbers without a message.
     holes: bool,
     cold: Option<Box<Cold>>,
+    /// Some slots may be without the bytes of their message, which lie on disk alone.
+    away: bool,
     compactor: Compactor,
 }
 
@@ -144,6 +147,11 @@ impl Slots {
         self.front.get_mut(sequence)
     }
 
+    /// The same, to look at.
+    pub fn get(&self, sequence: u64) -> Option<&Slot> {
+        self.front.get(sequence)
+    }
+
     /// Settles a message and returns it, when the queue has it and its bytes are in memory.
     #[inline]
     pub fn remove(&mut self, sequence: u64) -> Option<Message> {
@@ -170,6 +178,7 @@ impl Slots {
         }
         debug_assert_eq!(self.resident, 0, "no slots, no messages");
         self.returned.clear();
+        self.away = false;
         self.compactor = Compactor::looked(self.next, 0);
     }
 
@@ -245,6 +254,7 @@ impl Slots {
         (self.live, self.resident) = (0, 0);
         self.cursor = self.next;
         self.holes = false;
+        self.away = false;
         self.returned.clear();
         self.compactor = Compactor::looked(self.next, 0);
         garbage
@@ -294,18 +304,21 @@ impl Slots {
 
 /// Messages on their way out of memory.
 #[derive(Default)]
-pub struct Garbage(Vec<Row>);
+pub struct Garbage {
+    rows: Vec<Row>,
+    messages: Vec<Message>,
+}
 
 impl Garbage {
-    fn add(&mut self, row: Row) {
-        if !row.blocks.is_empty() {
-            self.0.push(row);
-        }
+    /// A message whose slot stays.
+    pub fn add_message(&mut self, message: Option<Message>) {
+        self.messages.extend(message);
     }
 
-    /// Takes what another has.
-    pub fn append(&mut self, mut other: Self) {
-        self.0.append(&mut other.0);
+    fn add(&mut self, row: Row) {
+        if !row.blocks.is_empty() {
+            self.rows.push(row);
+        }
     }
 }
 

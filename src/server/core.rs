@@ -132,6 +132,7 @@ fn broker_settings(config: &Config) -> broker::Settings {
             Sync::Fsync => broker::Sync::Fsync,
             Sync::Os => broker::Sync::Os,
         },
+        message_memory_budget: Some(config.storage.memory_budget),
         ..broker::Settings::default()
     }
 }

@@ -1,8 +1,8 @@
 //! The data directory: opened at the start, in order, and left clean at the end. `core` calls.
 //!
-//! Lock, version, recovery, journal, broker with what was found, the threads of journal and keeper; back: the keeper, which writes
-//! the last checkpoint, the journal, the lock. Any failure at the start is one line that names the file, and the process does not
-//! start.
+//! Lock, version, recovery, journal, broker with what was found, the threads of journal, keeper and pager; back: the pager, the
+//! keeper, which writes the last checkpoint, the journal, the lock. Any failure at the start is one line that names the file, and
+//! the process does not start.
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -13,7 +13,7 @@ use tracing::{error, info, warn};
 use crate::auth::Users;
 use crate::broker::keeper::{self, Keeper};
 use crate::broker::restore::{self, Found};
-use crate::broker::{self, Broker};
+use crate::broker::{self, Broker, pager};
 use crate::config::Config;
 use crate::store::disk::{Directory, Disk};
 use crate::store::{Journal, Settings, recovery, schema};
@@ -31,6 +31,8 @@ pub struct Storage {
     journal: Arc<Journal>,
     writer: JoinHandle<()>,
     keeper: keeper::Running,
+    broker: Arc<Broker>,
+    pager: JoinHandle<()>,
 }
 
 impl Storage {
@@ -108,10 +110,14 @@ impl Storage {
                 " after a run that did not end cleanly"
             }
         );
+        let pager = pager::run(Arc::clone(&broker))
+            .map_err(|error| format!("cannot start a thread: {error}"))?;
         let storage = Self {
             journal,
             writer,
             keeper,
+            broker: Arc::clone(&broker),
+            pager,
         };
         Ok((storage, broker))
     }
@@ -123,7 +129,11 @@ impl Storage {
             journal,
             writer,
             keeper,
+            broker,
+            pager,
         } = self;
+        broker.pager().stop();
+        let _ = pager.join();
         let closing = {
             let journal = Arc::clone(&journal);
             std::thread::spawn(move || {

@@ -43,6 +43,7 @@ pub mod record;
 pub mod recovery;
 pub mod schema;
 mod spares;
+pub mod spill;
 mod tail;
 pub mod varint;
 mod writer;

@@ -96,7 +96,7 @@ impl Run {
         let now = self.world.now();
         for _ in 0..self.random.below(20) {
             let mut effects = Effects::default();
-            let Some(got) = queue.lock().get(false, now, &mut effects) else {
+            let Some(got) = queue.lock().get(false, now, &mut effects).now() else {
                 return;
             };
             let number = got.message.body()[..8].try_into().expect("eight bytes");

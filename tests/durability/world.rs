@@ -192,6 +192,7 @@ impl World {
             queue
                 .lock()
                 .get(true, now, &mut effects)
+                .now()
                 .expect("a message");
         }
         self.sync();
@@ -202,7 +203,7 @@ impl World {
         let mut effects = Effects::default();
         let now = self.now();
         let mut locked = queue.lock();
-        std::iter::from_fn(|| locked.get(false, now, &mut effects))
+        std::iter::from_fn(|| locked.get(false, now, &mut effects).now())
             .map(|got| got.sequence)
             .collect()
     }

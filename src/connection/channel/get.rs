@@ -6,12 +6,12 @@ use super::{Channel, Unacked};
 use crate::auth::Verb;
 use crate::connection::context::Context;
 use crate::connection::output::Output;
-use crate::queue::Effects;
+use crate::queue::{Effects, Taken};
 use crate::wire::method;
 use crate::wire::reply::Reply;
 
 impl Channel {
-    pub(super) fn get(
+    pub(in crate::connection) fn get(
         &mut self,
         cx: &mut Context,
         out: &mut Output,
@@ -21,14 +21,28 @@ impl Channel {
         cx.access.queue(Verb::Read, &name)?;
         let queue = cx.vhost.usable_queue(&name, cx.id)?;
         let mut effects = Effects::default();
-        let got = queue.lock().get(get.no_ack, cx.now, &mut effects);
+        let taken = {
+            let mut locked = queue.lock();
+            let taken = locked.get(get.no_ack, cx.now, &mut effects);
+            if matches!(taken, Taken::Later) {
+                locked.when_loaded(&cx.mailbox, cx.now, &mut effects);
+            }
+            taken
+        };
         cx.broker.perform(&queue, effects);
-        let Some(got) = got else {
-            self.send(
-                out,
-                &AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})),
-            );
-            return Ok(());
+        let got = match taken {
+            Taken::Got(got) => got,
+            Taken::Empty => {
+                self.send(
+                    out,
+                    &AMQPClass::Basic(basic::AMQPMethod::GetEmpty(basic::GetEmpty {})),
+                );
+                return Ok(());
+            }
+            Taken::Later => {
+                cx.parked = Some((self.number, get.clone()));
+                return Ok(());
+            }
         };
         let tag = self.next_tag();
         let remaining = u32::try_from(got.remaining).unwrap_or(u32::MAX);

@@ -120,6 +120,7 @@ impl Session {
             now: self.now,
             published: false,
             half_sent: 0,
+            parked: None,
         };
         Ok(Open::new(cx))
     }
@@ -378,6 +379,21 @@ impl Open {
                 self.channel_result(index, done, out)
             }
         }
+    }
+
+    /// The message that a basic.get waits for may have come.
+    pub(super) fn get_again(&mut self, out: &mut Output) -> Result<(), Fault> {
+        let Some((number, get)) = self.cx.parked.take() else {
+            return Ok(());
+        };
+        self.cx.flush(out);
+        let Some(index) = self.index(number) else {
+            return Ok(());
+        };
+        let done = self.channels[index]
+            .get(&mut self.cx, out, &get)
+            .map_err(|reply| reply.at_id(method::BASIC_GET));
+        self.channel_result(index, done, out)
     }
 
     /// A fault of a channel closes it; one of the connection goes up.

@@ -121,16 +121,56 @@ impl Slots {
             .take_while(move |(sequence, _)| *sequence < end)
     }
 
+    /// The last of them first.
+    pub fn front_backwards(&self) -> impl Iterator<Item = (u64, &Slot)> {
+        (self.cursor..self.front_end())
+            .rev()
+            .filter_map(|sequence| Some((sequence, self.front.get(sequence)?)))
+    }
+
     /// The messages behind the cold range in order.
     pub fn tail(&self) -> impl Iterator<Item = (u64, &Slot)> {
         self.cold.iter().flat_map(|cold| cold.tail.from(cold.end))
     }
 
-    /// The messages that were taken, in order: returned, delivered, dying.
-    pub fn taken(&self) -> impl Iterator<Item = (u64, &Slot)> {
+    /// The slot of a message, on whichever side of the cold range.
+    pub fn any(&self, sequence: u64) -> Option<&Slot> {
+        match &self.cold {
+            Some(cold) if sequence >= cold.end => cold.tail.get(sequence),
+            _ => self.front.get(sequence),
+        }
+    }
+
+    /// Whether the message was never taken.
+    pub fn is_never_taken(&self, sequence: u64) -> bool {
+        sequence >= self.cursor
+    }
+
+    /// Whether some messages lie on disk alone, or may.
+    #[inline]
+    pub fn is_paged(&self) -> bool {
+        self.cold.is_some() || self.away
+    }
+
+    /// Whether the message has a slot, and its bytes lie on disk alone.
+    pub fn is_away(&self, sequence: u64) -> bool {
+        self.away
+            && self.front.get(sequence).is_some_and(|slot| {
+                slot.message.is_none() && matches!(slot.state, State::Ready | State::Dying)
+            })
+    }
+
+    /// The oldest `most` that came back.
+    pub fn first_returned(&self, most: usize) -> impl Iterator<Item = u64> {
+        let behind = self.cursor..self.front_end();
+        self.returned.iter().copied().chain(behind).take(most)
+    }
+
+    /// The messages from `from` on that were taken, in order: returned, delivered, dying.
+    pub fn taken(&self, from: u64) -> impl Iterator<Item = (u64, &Slot)> {
         let end = self.cursor;
         self.front
-            .each()
+            .from(from)
             .take_while(move |(sequence, _)| *sequence < end)
     }
 
@@ -267,6 +307,7 @@ impl Slots {
     pub fn drop_body(&mut self, sequence: u64) -> Option<Message> {
         let message = self.front.get_mut(sequence)?.message.take()?;
         self.resident -= message.memory() as u64;
+        self.away = true;
         Some(message)
     }
 }

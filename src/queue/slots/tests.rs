@@ -258,7 +258,7 @@ proptest! {
                     }
                 }
                 Op::Body(mask) => {
-                    let taken: Vec<u64> = slots.taken().map(|(sequence, _)| sequence).collect();
+                    let taken: Vec<u64> = slots.taken(0).map(|(sequence, _)| sequence).collect();
                     for sequence in taken.into_iter().filter(|sequence| mask >> (sequence % 64) & 1 == 1) {
                         let message = slots.drop_body(sequence).expect("it has its bytes");
                         slots.check();

@@ -14,7 +14,7 @@ use crate::queue::dead_letter::Reason;
 use crate::queue::log::Links;
 use crate::queue::mailbox::{BYTES_MAX, Control, DELIVERIES_MAX, Delivery, Mailbox, SHARE_MAX};
 use crate::queue::{
-    ChannelCredit, ConsumerSpec, Effects, Locked, Outcome, Queue, QueueSpec, Refused, Rules,
+    ChannelCredit, ConsumerSpec, Effects, Locked, Outcome, Queue, QueueSpec, Refused, Rules, Taken,
 };
 use crate::store::{Journal, Urgency};
 
@@ -687,7 +687,11 @@ impl Harness {
         self.last_used = self.now;
         let mut head = None;
         let got = self.verb(
-            |queue, now, effects| queue.get(no_ack, now, effects),
+            |queue, now, effects| match queue.get(no_ack, now, effects) {
+                Taken::Got(got) => Some(got),
+                Taken::Empty => None,
+                Taken::Later => panic!("nothing lies on disk"),
+            },
             |model, _, now, _| {
                 head = model
                     .expire(now, NEVER)
@@ -792,7 +796,10 @@ impl Harness {
         for sequence in &sequences {
             self.model.entries.remove(sequence);
         }
-        let more = self.queue.lock().buried(&sequences);
+        let more = self
+            .queue
+            .lock()
+            .buried(&sequences, self.now, &mut Effects::default());
         assert_eq!(more, !self.model.dying.is_empty());
         self.check(&[], false);
     }
@@ -846,9 +853,16 @@ impl Harness {
         locked.unsend(self.held.drain(..), self.now, &mut effects);
         locked.resume(1..=self.last_consumer, true, self.now, &mut effects);
         locked.cancel(1, self.now, &mut effects);
-        assert!(locked.get(false, self.now, &mut effects).is_none());
+        assert!(matches!(
+            locked.get(false, self.now, &mut effects),
+            Taken::Empty
+        ));
         assert!(locked.take_dying(10).is_empty());
-        assert!(!locked.buried(&self.buried.take().unwrap_or_default()));
+        assert!(!locked.buried(
+            &self.buried.take().unwrap_or_default(),
+            self.now,
+            &mut effects
+        ));
         assert!(!locked.tick(u64::MAX, &mut effects));
         assert_eq!(
             locked.delete(false, false, &mut effects),

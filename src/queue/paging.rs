@@ -1,0 +1,222 @@
+//! The part of a queue that lies on disk alone: what may leave memory, what is wanted back, and who waits for it.
+//!
+//! ```text
+//! evict   the tail first, then the end of the front; persistent messages are dropped once the journal has written them,
+//!         others are first written to a spill file (without the lock)
+//! load    the head of the cold range, before the front runs dry; bodies of messages that were dropped while they were out
+//! ```
+//!
+//! Both are planned under the queue's lock, done without it, and finished under it again, where everything is looked at anew:
+//! a purge, a delete or a consumer may have come between. Nothing here waits or does I/O but [`load::Plan::read`], which the
+//! pager calls without a lock. Counts stay those of all messages, wherever they lie. Called by `Locked` for the core's verbs
+//! and for the pager in `broker/pager.rs`.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::core::Core;
+use super::effects::Effects;
+use super::expiry::{self, NEVER};
+use super::mailbox::{Control, Mailbox};
+use crate::store::spill::Extent;
+
+pub mod evict;
+mod extent;
+pub mod load;
+
+/// Bytes of the first load of a queue. It doubles while consumers empty what was loaded within [`FAST_MS`].
+const AHEAD_MIN: u64 = 128 * 1024;
+/// Bytes of one load at most: at 1 KiB a message, and a consumer that takes 700,000 a second, about 3 ms.
+pub const AHEAD_MAX: u64 = 2 * 1024 * 1024;
+/// A load that is wanted so soon after the last is larger than that.
+const FAST_MS: u64 = 100;
+/// Nothing is loaded while so many messages wait to be dead-lettered: they hold their bytes.
+const DYING_AHEAD_MAX: usize = 4000;
+
+/// Messages of a spill file.
+struct Spilled {
+    /// Sequence number behind the last.
+    end: u64,
+    extent: Extent,
+}
+
+/// See the module.
+#[derive(Default)]
+pub struct Paging {
+    /// Spilled messages by their first sequence number; they do not overlap.
+    spilled: BTreeMap<u64, Spilled>,
+    /// The pager has been asked, and has not answered.
+    asked: bool,
+    /// Bytes of the next load.
+    ahead: u64,
+    /// When the last load ended.
+    loaded_at: u64,
+    /// The first cold message, when it is known, and when it expires.
+    head: Option<(u64, u64)>,
+    /// Where the next look at messages that are out begins.
+    taken_to: u64,
+    /// Bytes published that the pager has not heard of.
+    unnoted: u64,
+    /// Connections whose basic.get waits for the head.
+    waiting: Vec<Arc<Mailbox>>,
+}
+
+impl Paging {
+    /// Forgets spilled messages in front of `first`; all with `u64::MAX`.
+    fn forget_spilled(&mut self, first: u64) {
+        while let Some(entry) = self.spilled.first_entry()
+            && entry.get().end <= first
+        {
+            entry.remove();
+        }
+    }
+}
+
+/// The pager hears of so many published bytes at once.
+const NOTE_BYTES: u64 = 32 * 1024;
+
+/// What the pager is asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Want {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// To see when the head expires; nobody waits.
+    Peek,
+    /// Messages.
+    Load,
+}
+
+impl Core {
+    /// So many bytes were published.
+    #[inline]
+    pub(super) fn note_pushed(&mut self, bytes: u64, effects: &mut Effects) {
+        self.paging.unnoted += bytes;
+        if self.paging.unnoted >= NOTE_BYTES {
+            effects.pushed += std::mem::take(&mut self.paging.unnoted);
+        }
+    }
+
+    /// Whether the oldest ready message lies on disk alone.
+    pub(super) fn head_is_away(&self) -> bool {
+        match self.slots.first_ready() {
+            Some(sequence) => self.slots.is_away(sequence),
+            None => self.slots.cold().is_some(),
+        }
+    }
+
+    /// When the head expires; [`NEVER`] when it does not, or when nobody knows yet.
+    pub(super) fn head_expires(&self) -> u64 {
+        match self.slots.first_ready() {
+            Some(sequence) => self.slots.get(sequence).map_or(NEVER, |slot| slot.expires),
+            None => self.cold_head_expires().unwrap_or(NEVER),
+        }
+    }
+
+    /// When the first cold message expires, if that is known.
+    fn cold_head_expires(&self) -> Option<u64> {
+        let first = self.slots.cold()?.first;
+        let (sequence, expires) = self.paging.head?;
+        (sequence == first).then_some(expires)
+    }
+
+    /// What every verb ends with where part of the queue lies on disk: asks for what will be wanted.
+    #[cold]
+    pub(super) fn look_ahead(&mut self, now: u64, effects: &mut Effects) {
+        if self.paging.asked || self.gone {
+            return;
+        }
+        let want = self.wants(now);
+        if want != Want::Nothing {
+            self.paging.asked = true;
+            effects.load = want;
+        }
+    }
+
+    fn wants(&self, now: u64) -> Want {
+        let first = self.slots.first_ready();
+        if first.is_some_and(|sequence| self.slots.is_away(sequence))
+            || self
+                .dying
+                .front()
+                .is_some_and(|(sequence, _)| self.slots.is_away(*sequence))
+        {
+            return Want::Load;
+        }
+        if !self.slots.is_low() || self.dying.len() >= DYING_AHEAD_MAX {
+            return Want::Nothing;
+        }
+        if self.consumer_count() > 0 || !self.paging.waiting.is_empty() || self.exceeds_limits() {
+            return Want::Load;
+        }
+        if first.is_some() {
+            return Want::Nothing;
+        }
+        match self.cold_head_expires() {
+            None => Want::Peek,
+            Some(expires) if expiry::is_expired(expires, now) => Want::Load,
+            Some(_) => Want::Nothing,
+        }
+    }
+
+    /// A basic.get waits for the head: its connection is told when it is there.
+    pub(super) fn wait_for_head(&mut self, mailbox: &Arc<Mailbox>) {
+        let waiting = &mut self.paging.waiting;
+        if !waiting.iter().any(|other| Arc::ptr_eq(other, mailbox)) {
+            waiting.push(Arc::clone(mailbox));
+        }
+    }
+
+    /// The head is there, or will never be: whoever waits may look again.
+    pub(super) fn tell_waiting(&mut self) {
+        for mailbox in self.paging.waiting.drain(..) {
+            mailbox.control(Control::Loaded);
+        }
+    }
+
+    /// All messages are gone.
+    pub(super) fn forget_paged(&mut self) {
+        self.paging.forget_spilled(u64::MAX);
+        self.paging.head = None;
+        self.tell_waiting();
+    }
+
+    /// The cold messages are purged, all at once; returns how many.
+    pub(super) fn purge_cold(&mut self) -> usize {
+        let Some(range) = self.slots.drop_cold() else {
+            return 0;
+        };
+        if let Some(log) = &mut self.log {
+            log.settled_range(range.first..range.end);
+        }
+        self.ready -= range.count;
+        self.forget_paged();
+        range.count
+    }
+
+    /// Everything that the ledger knows is ready and lies on disk alone.
+    pub(super) fn recover(&mut self, clean: bool) {
+        let Some(log) = &mut self.log else {
+            return;
+        };
+        let ledger = &mut log.ledger;
+        ledger.wake_up(clean);
+        let (first, end) = (
+            ledger.first().unwrap_or(ledger.next_sequence()),
+            ledger.next_sequence(),
+        );
+        let count = usize::try_from(ledger.live()).unwrap_or(usize::MAX);
+        self.slots = super::slots::Slots::start_cold(first, end, count, ledger.bytes());
+        self.ready = count;
+    }
+
+    /// Panics when what is known of the disk does not fit the slots.
+    #[cfg(test)]
+    pub(super) fn check_paging(&self) {
+        let mut before = 0;
+        for (first, spilled) in &self.paging.spilled {
+            assert!(*first >= before && spilled.end > *first);
+            before = spilled.end;
+        }
+    }
+}

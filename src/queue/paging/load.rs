@@ -1,0 +1,452 @@
+//! What comes back from disk. See the module above.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use std::sync::Arc;
+
+use super::super::core::Core;
+use super::super::effects::Effects;
+use super::super::expiry;
+use super::super::slots::{Slot, State};
+use super::super::{Queue, STEPS_MAX};
+use super::{AHEAD_MAX, AHEAD_MIN, FAST_MS, extent};
+use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, Message, SealedChunk};
+use crate::store::ledger::Piece;
+use crate::store::spill::Extent;
+use crate::store::{Journal, StoreError};
+
+/// Chunks that one load reads at most, where each has little for the queue.
+const READS_MAX: usize = 256;
+/// A queue that waits so long between loads starts small again.
+const SLOW_MS: u64 = 1000;
+
+/// What the messages are wanted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum For {
+    /// To see when the first expires.
+    Peek,
+    /// The next of the cold range.
+    Front,
+    /// Bytes of messages that have their slots.
+    Bodies,
+}
+
+enum Source {
+    Journal(Piece),
+    Spilled(Extent),
+}
+
+/// One read: the messages `from..to` of a source.
+struct Read {
+    source: Source,
+    from: u64,
+    to: u64,
+}
+
+/// What is to be read for a queue.
+pub struct Plan {
+    purpose: For,
+    to: u64,
+    reads: Vec<Read>,
+}
+
+/// What was read.
+pub struct Loaded {
+    purpose: For,
+    /// Nothing that the plan covers lies behind this sequence number.
+    to: u64,
+    /// In the order of the sequence numbers; a message that could not be read has no slot.
+    messages: VecDeque<(u64, Option<Slot>)>,
+}
+
+/// Reads chunks, each once.
+struct Reader<'a> {
+    journal: &'a Journal,
+    chunk: Option<(u64, SealedChunk)>,
+}
+
+impl Reader<'_> {
+    fn chunk(&mut self, piece: &Piece) -> Result<SealedChunk, StoreError> {
+        if let Some((position, chunk)) = &self.chunk
+            && *position == piece.run.position
+        {
+            return Ok(chunk.clone());
+        }
+        let chunk = self.journal.read(piece.run.position, piece.run.length)?;
+        self.chunk = Some((piece.run.position, chunk.clone()));
+        Ok(chunk)
+    }
+}
+
+impl Plan {
+    /// Reads it. Without any lock. What cannot be read is logged and set aside: it stays where it is, and so does its file.
+    pub fn read(self, queue: &Queue, journal: &Journal) -> Loaded {
+        let mut reader = Reader {
+            journal,
+            chunk: None,
+        };
+        let mut messages = Vec::new();
+        let mut sorted = true;
+        for read in &self.reads {
+            let before = messages.last().map_or(0, |(sequence, _)| *sequence);
+            let begin = messages.len();
+            match &read.source {
+                Source::Journal(piece) => {
+                    from_journal(read, piece, &mut reader, queue, &mut messages)
+                }
+                Source::Spilled(extent) => from_spill(read, extent, queue, &mut messages),
+            }
+            sorted &= messages
+                .get(begin)
+                .is_none_or(|(sequence, _)| *sequence >= before);
+        }
+        if !sorted {
+            messages.sort_by_key(|(sequence, _)| *sequence);
+        }
+        copy_sparse(&mut messages);
+        Loaded {
+            purpose: self.purpose,
+            to: self.to,
+            messages: messages.into(),
+        }
+    }
+}
+
+fn from_journal(
+    read: &Read,
+    piece: &Piece,
+    reader: &mut Reader<'_>,
+    queue: &Queue,
+    messages: &mut Vec<(u64, Option<Slot>)>,
+) {
+    let wanted = |sequence: u64| {
+        (read.from..read.to).contains(&sequence) && piece.is_live((sequence - piece.first) as u32)
+    };
+    let mut next = piece.first;
+    match reader.chunk(piece) {
+        Ok(chunk) => {
+            let run = piece.run;
+            for message in chunk.messages(run.start, run.count, run.flags) {
+                if next >= read.to {
+                    break;
+                }
+                if wanted(next) {
+                    let expires = expiry::expires_at(piece.time_ms, piece.ttl_ms, message.ttl_ms());
+                    messages.push((next, Some(Slot::ready(message, expires))));
+                }
+                next += 1;
+            }
+        }
+        Err(error) => tracing::error!("{}: messages are set aside: {error}", queue.resource()),
+    }
+    // A chunk that checks holds what was put into it; one that does not has lost all.
+    for sequence in next.max(read.from)..read.to.min(piece.end()) {
+        if wanted(sequence) {
+            messages.push((sequence, None));
+        }
+    }
+}
+
+fn from_spill(
+    read: &Read,
+    extent: &Extent,
+    queue: &Queue,
+    messages: &mut Vec<(u64, Option<Slot>)>,
+) {
+    let slots = extent.read().and_then(|bytes| {
+        extent::read(&bytes).ok_or_else(|| StoreError::new("overflow cannot be understood"))
+    });
+    match slots {
+        Ok(slots) => {
+            let here = |(sequence, _): &(u64, Slot)| (read.from..read.to).contains(sequence);
+            let slots = slots.into_iter().filter(here);
+            messages.extend(slots.map(|(sequence, slot)| (sequence, Some(slot))));
+        }
+        Err(error) => {
+            tracing::error!("{}: transient messages are lost: {error}", queue.resource());
+        }
+    }
+}
+
+/// Copies messages out of chunks of which they are the smaller part, so that few messages do not hold large chunks.
+fn copy_sparse(messages: &mut [(u64, Option<Slot>)]) {
+    let chunk = |slot: &Option<Slot>| {
+        slot.as_ref()
+            .and_then(|slot| slot.message.as_ref())
+            .filter(|message| !message.is_large())
+            .map(Message::pins)
+    };
+    for run in messages.chunk_by_mut(|(_, a), (_, b)| chunk(a) == chunk(b)) {
+        let Some((_, bytes)) = run.first().and_then(|(_, slot)| chunk(slot)) else {
+            continue;
+        };
+        let slots = || {
+            run.iter()
+                .filter_map(|(_, slot)| slot.as_ref()?.message.as_ref())
+        };
+        if slots().map(Message::memory).sum::<usize>() * 2 >= bytes {
+            continue;
+        }
+        let needed: u32 = slots().map(|message| message.place().bytes).sum();
+        let mut builder = ChunkBuilder::with_capacity((needed as usize).min(CHUNK_BYTES_MAX));
+        let drafts: Vec<Draft> = slots()
+            .map_while(|message| builder.push_copy(message))
+            .collect();
+        let sealed = builder.seal();
+        let slots = run
+            .iter_mut()
+            .filter_map(|(_, slot)| slot.as_mut()?.message.as_mut());
+        for (message, draft) in slots.zip(&drafts) {
+            *message = sealed.message(draft);
+        }
+    }
+}
+
+impl Core {
+    /// What the pager is to read now: at most about `most` bytes. `None` when nothing is wanted any more.
+    pub(in crate::queue) fn plan_load(&mut self, most: u64, now: u64) -> Option<Plan> {
+        let plan = if self.gone {
+            None
+        } else {
+            match self.wants(now) {
+                super::Want::Nothing => None,
+                super::Want::Peek => self.plan_front(For::Peek, 1),
+                super::Want::Load => {
+                    let bodies = self.plan_bodies();
+                    if bodies.is_some() {
+                        bodies
+                    } else {
+                        let ahead = self.next_ahead(most, now);
+                        self.plan_front(For::Front, ahead)
+                    }
+                }
+            }
+        };
+        if plan.is_none() && !self.gone && self.wants(now) != super::Want::Nothing {
+            self.lose_cold();
+        }
+        self.paging.asked = plan.is_some();
+        plan
+    }
+
+    fn next_ahead(&mut self, most: u64, now: u64) -> u64 {
+        let since = now.saturating_sub(self.paging.loaded_at);
+        let ahead = match self.paging.ahead {
+            before if since < FAST_MS => 2 * before,
+            before if since < SLOW_MS => before,
+            _ => AHEAD_MIN,
+        };
+        self.paging.ahead = ahead.clamp(AHEAD_MIN, AHEAD_MAX.min(most).max(AHEAD_MIN));
+        self.paging.ahead
+    }
+
+    fn plan_front(&mut self, purpose: For, bytes: u64) -> Option<Plan> {
+        let cold = self.slots.cold()?;
+        let (first, end) = (cold.first, cold.end);
+        let ledger = self.log.as_ref().map(|log| &log.ledger);
+        let mut pieces = ledger
+            .into_iter()
+            .flat_map(|ledger| ledger.pieces(first, end))
+            .filter_map(|piece| {
+                // One of which only what is not cold is live tells nothing.
+                let mut sequences = piece.first.max(first)..piece.end().min(end);
+                let from = sequences.find(|at| piece.is_live((at - piece.first) as u32))?;
+                Some((from, piece))
+            })
+            .peekable();
+        let mut spilled = self.paging.spilled.iter().peekable();
+        let mut plan = Plan {
+            purpose,
+            to: first,
+            reads: Vec::new(),
+        };
+        // An extent is read as a whole, and with it whatever else lies between its first and its last message.
+        let (mut read, mut position, mut must) = (0, u64::MAX, first);
+        loop {
+            let piece_at = pieces.peek().map(|(from, _)| *from);
+            let extent_at = spilled.peek().map(|(first, _)| **first);
+            let Some(at) = piece_at.into_iter().chain(extent_at).min() else {
+                // Nothing lies behind it.
+                plan.to = if purpose == For::Peek { plan.to } else { end };
+                break;
+            };
+            if at >= must && (read >= bytes || plan.reads.len() >= READS_MAX) {
+                break;
+            }
+            if extent_at == Some(at)
+                && let Some((_, extent)) = spilled.next()
+            {
+                read += u64::from(extent.extent.length());
+                plan.reads.push(Read {
+                    source: Source::Spilled(extent.extent.clone()),
+                    from: first,
+                    to: end,
+                });
+                must = must.max(extent.end);
+                plan.to = plan.to.max(extent.end);
+            } else if let Some((from, piece)) = pieces.next() {
+                if piece.run.position != position {
+                    position = piece.run.position;
+                    read += u64::from(piece.run.length);
+                }
+                let to = match purpose {
+                    For::Peek => from + 1,
+                    _ => piece.end().min(end),
+                };
+                plan.to = plan.to.max(to);
+                plan.reads.push(Read {
+                    source: Source::Journal(piece),
+                    from,
+                    to,
+                });
+            }
+        }
+        (!plan.reads.is_empty()).then_some(plan)
+    }
+
+    /// Nobody knows where the cold messages are: that must not stop the queue.
+    #[cold]
+    fn lose_cold(&mut self) {
+        if let Some(range) = self.slots.drop_cold() {
+            tracing::error!(
+                "{} messages of a queue are not where they should be",
+                range.count
+            );
+            self.ready -= range.count;
+        }
+    }
+
+    fn plan_bodies(&self) -> Option<Plan> {
+        let ledger = &self.log.as_ref()?.ledger;
+        let returned = self.slots.first_returned(STEPS_MAX);
+        let dying = self
+            .dying
+            .iter()
+            .take(STEPS_MAX)
+            .map(|(sequence, _)| *sequence);
+        let mut wanted: Vec<u64> = returned
+            .chain(dying)
+            .filter(|sequence| self.slots.is_away(*sequence))
+            .collect();
+        wanted.sort_unstable();
+        let mut reads: BTreeMap<u64, Read> = BTreeMap::new();
+        let mut bytes = 0;
+        for sequence in wanted {
+            if let Some((_, last)) = reads.last_key_value()
+                && let Source::Journal(piece) = &last.source
+                && sequence < piece.end()
+            {
+                if let Some(mut last) = reads.last_entry() {
+                    last.get_mut().to = sequence + 1;
+                }
+                continue;
+            }
+            let Some(piece) = ledger.pieces(sequence, sequence + 1).next() else {
+                continue;
+            };
+            bytes += u64::from(piece.run.length);
+            reads.insert(
+                sequence,
+                Read {
+                    source: Source::Journal(piece),
+                    from: sequence,
+                    to: sequence + 1,
+                },
+            );
+            if bytes >= AHEAD_MAX || reads.len() >= READS_MAX {
+                break;
+            }
+        }
+        (!reads.is_empty()).then(|| Plan {
+            purpose: For::Bodies,
+            to: 0,
+            reads: reads.into_values().collect(),
+        })
+    }
+
+    /// Puts up to [`STEPS_MAX`] of the messages read where they belong, and serves consumers. Returns whether more are left.
+    pub(in crate::queue) fn install(
+        &mut self,
+        me: &Arc<Queue>,
+        loaded: &mut Loaded,
+        now: u64,
+        effects: &mut Effects,
+    ) -> bool {
+        if self.gone {
+            self.paging.asked = false;
+            return false;
+        }
+        let steps = loaded.messages.len().min(STEPS_MAX);
+        for (sequence, slot) in loaded.messages.drain(..steps) {
+            match loaded.purpose {
+                For::Peek => self.install_head(sequence, slot),
+                For::Front => self.install_front(sequence, slot),
+                For::Bodies => self.install_body(sequence, slot),
+            }
+        }
+        let more = !loaded.messages.is_empty();
+        if !more {
+            if loaded.purpose == For::Front {
+                self.slots.pass_over(loaded.to, 0);
+            }
+            let first = self.slots.cold().map_or(u64::MAX, |cold| cold.first);
+            self.paging.forget_spilled(first);
+            self.paging.asked = false;
+            self.paging.loaded_at = now;
+            self.mark_low();
+            self.tell_waiting();
+        }
+        self.after_load(me, now, effects);
+        more
+    }
+
+    fn install_head(&mut self, sequence: u64, slot: Option<Slot>) {
+        let is_cold =
+            |range: super::super::slots::Range| (range.first..range.end).contains(&sequence);
+        if !self.slots.cold().is_some_and(is_cold) {
+            return;
+        }
+        match slot {
+            Some(slot) => {
+                self.slots.pass_over(sequence, 0);
+                self.paging.head = Some((sequence, slot.expires));
+            }
+            None => self.install_front(sequence, None),
+        }
+    }
+
+    fn install_front(&mut self, sequence: u64, slot: Option<Slot>) {
+        let Some(mut slot) = slot else {
+            let before = self.slots.cold().map_or(0, |cold| cold.count);
+            self.slots.pass_over(sequence + 1, 1);
+            self.ready -= before - self.slots.cold().map_or(0, |cold| cold.count);
+            return;
+        };
+        if let Some(log) = &self.log {
+            slot.returned = slot.returned.max(log.ledger.returned(sequence));
+            slot.redelivered |= log.ledger.was_delivered(sequence);
+        }
+        let body_len = u64::from(slot.body_len);
+        if self.slots.load(sequence, slot) {
+            self.ready_bytes += body_len;
+        }
+    }
+
+    fn install_body(&mut self, sequence: u64, slot: Option<Slot>) {
+        if !self.slots.is_away(sequence) {
+            return;
+        }
+        match slot.and_then(|slot| slot.message) {
+            Some(message) => self.slots.give_back(sequence, message),
+            None => {
+                // Set aside: it stays in the ledger, and its file stays, but nobody gets it.
+                let state = self.slots.get(sequence).map(|slot| slot.state);
+                if state == Some(State::Ready) {
+                    self.withdraw(sequence);
+                }
+                self.dying.retain(|(dying, _)| *dying != sequence);
+                self.slots.remove(sequence);
+            }
+        }
+    }
+}
