@@ -9,6 +9,7 @@
 //! ([`Session::finish_round`]) and writes what is in [`Session::output`]. Time comes in as a value. Everything a peer may send has
 //! an answer here; nothing here waits.
 
+mod control;
 mod open;
 
 use std::net::SocketAddr;
@@ -23,7 +24,7 @@ use super::channel::Channel;
 use super::handshake::{Handshake, Step};
 use super::output::{CAP_BYTES, HIGH_WATER_BYTES, Output};
 use crate::broker::Broker;
-use crate::queue::mailbox::{Control, Drained, Mailbox};
+use crate::queue::mailbox::{Drained, Mailbox};
 use crate::store::Due;
 use crate::wire::frame::{self, Cut, Frame};
 use crate::wire::method;
@@ -421,51 +422,6 @@ impl Session {
         }
         for control in drained.controls {
             self.control(control);
-        }
-    }
-
-    fn control(&mut self, control: Control) {
-        match control {
-            Control::Close(reply) => self.close(reply, CLOSE_MS),
-            Control::Alarm => self.look_at_alarms(false),
-            Control::Loaded => {
-                let State::Open(open) = &mut self.state else {
-                    return;
-                };
-                if let Err(Fault::Reply(reply)) = open.get_again(&mut self.output) {
-                    self.fail(reply);
-                }
-            }
-            Control::ConsumerCancelled(id) => {
-                let State::Open(open) = &mut self.state else {
-                    return;
-                };
-                // What is on its way to it may still lie in the mailbox.
-                let drained = open.cx.mailbox.drain_deliveries();
-                open.cx.pull(drained.deliveries, drained.waiting);
-                let Some(number) = open.cx.consumers.get(id).map(|consumer| consumer.channel)
-                else {
-                    return;
-                };
-                if let Some(index) = open.index(number) {
-                    open.channels[index].consumer_cancelled(&mut open.cx, &mut self.output, id);
-                }
-            }
-            Control::DirectReply { channel, message } => {
-                // At most once: a peer that does not read what it asked for gets no more of it.
-                if self.output.len() >= CAP_BYTES {
-                    return;
-                }
-                let State::Open(open) = &mut self.state else {
-                    return;
-                };
-                if let Some(index) = open
-                    .index(channel)
-                    .filter(|index| !open.channels[*index].closing)
-                {
-                    open.channels[index].deliver_reply(&open.cx, &mut self.output, &message);
-                }
-            }
         }
     }
 

@@ -215,18 +215,6 @@ impl Core {
         self.ready_bytes -= u64::from(slot.body_len);
     }
 
-    /// A message that is neither ready nor delivered any more: dead-letter it, or drop it where there is no exchange for that.
-    fn bury(&mut self, sequence: u64, reason: Reason, effects: &mut Effects) {
-        if self.rules.dead_letter.is_some() {
-            let slot = self.slots.get_mut(sequence).expect("the caller holds it");
-            slot.state = State::Dying;
-            self.dying.push_back((sequence, reason));
-            effects.dying = true;
-        } else {
-            self.remove(sequence);
-        }
-    }
-
     /// Hands ready messages to consumers as long as there are both.
     fn dispatch(&mut self, me: &Arc<Queue>, now: u64, fresh: u64, effects: &mut Effects) {
         if self.ready == 0 || self.consumers.len() == 0 {
@@ -552,54 +540,6 @@ impl Core {
         self.consumers.take_all()
     }
 
-    /// Up to `most` messages to dead-letter, in order; nobody else gets any until [`buried`](Self::buried) is called.
-    pub(super) fn take_dying(&mut self, most: usize) -> Vec<(u64, Message, Reason)> {
-        if self.draining || self.dying.is_empty() {
-            return Vec::new();
-        }
-        // Those in front whose bytes are in memory.
-        let slots = &mut self.slots;
-        let count = self
-            .dying
-            .iter()
-            .take(most)
-            .take_while(|(sequence, _)| !slots.is_away(*sequence))
-            .count();
-        self.draining = count > 0;
-        self.dying
-            .drain(..count)
-            .filter_map(|(sequence, reason)| {
-                let message = slots.get_mut(sequence)?.message.clone()?;
-                Some((sequence, message, reason))
-            })
-            .collect()
-    }
-
-    /// The copies are placed: the sources are settled. Returns whether more are dying.
-    pub(super) fn buried(
-        &mut self,
-        sequences: impl Iterator<Item = u64>,
-        now: u64,
-        effects: &mut Effects,
-    ) -> bool {
-        self.draining = false;
-        for sequence in sequences {
-            if self
-                .slots
-                .get_mut(sequence)
-                .is_some_and(|slot| slot.state == State::Dying)
-            {
-                self.remove(sequence);
-            }
-        }
-        if self.slots.is_paged() {
-            self.look_ahead(now, effects);
-        }
-        self.dying
-            .front()
-            .is_some_and(|(sequence, _)| !self.slots.is_away(*sequence))
-    }
-
     /// Panics when an invariant is broken; tests call it after every operation.
     #[cfg(test)]
     pub fn check(&self) {
@@ -629,5 +569,6 @@ impl Core {
     }
 }
 
+mod dying;
 #[cfg(test)]
 mod tests;

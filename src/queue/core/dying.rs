@@ -1,0 +1,69 @@
+//! Messages that die: dead-lettered where there is an exchange for that, and settled only once their copies are placed.
+
+use super::Core;
+use crate::message::Message;
+use crate::queue::dead_letter::Reason;
+use crate::queue::effects::Effects;
+use crate::queue::slots::State;
+
+impl Core {
+    /// A message that is neither ready nor delivered any more: dead-letter it, or drop it where there is no exchange for that.
+    pub(super) fn bury(&mut self, sequence: u64, reason: Reason, effects: &mut Effects) {
+        if self.rules.dead_letter.is_some() {
+            let slot = self.slots.get_mut(sequence).expect("the caller holds it");
+            slot.state = State::Dying;
+            self.dying.push_back((sequence, reason));
+            effects.dying = true;
+        } else {
+            self.remove(sequence);
+        }
+    }
+
+    /// Up to `most` messages to dead-letter, in order; nobody else gets any until [`buried`](Self::buried) is called.
+    pub(in crate::queue) fn take_dying(&mut self, most: usize) -> Vec<(u64, Message, Reason)> {
+        if self.draining || self.dying.is_empty() {
+            return Vec::new();
+        }
+        // Those in front whose bytes are in memory.
+        let slots = &mut self.slots;
+        let count = self
+            .dying
+            .iter()
+            .take(most)
+            .take_while(|(sequence, _)| !slots.is_away(*sequence))
+            .count();
+        self.draining = count > 0;
+        self.dying
+            .drain(..count)
+            .filter_map(|(sequence, reason)| {
+                let message = slots.get_mut(sequence)?.message.clone()?;
+                Some((sequence, message, reason))
+            })
+            .collect()
+    }
+
+    /// The copies are placed: the sources are settled. Returns whether more are dying.
+    pub(in crate::queue) fn buried(
+        &mut self,
+        sequences: impl Iterator<Item = u64>,
+        now: u64,
+        effects: &mut Effects,
+    ) -> bool {
+        self.draining = false;
+        for sequence in sequences {
+            if self
+                .slots
+                .get_mut(sequence)
+                .is_some_and(|slot| slot.state == State::Dying)
+            {
+                self.remove(sequence);
+            }
+        }
+        if self.slots.is_paged() {
+            self.look_ahead(now, effects);
+        }
+        self.dying
+            .front()
+            .is_some_and(|(sequence, _)| !self.slots.is_away(*sequence))
+    }
+}
