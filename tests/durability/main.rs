@@ -3,5 +3,6 @@
 mod kill;
 mod reclaim;
 mod restart;
+mod simulator;
 mod space;
 mod world;
