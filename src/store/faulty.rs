@@ -212,11 +212,12 @@ impl FaultyDisk {
         });
     }
 
-    /// No operation fails any more, and the room is not bounded.
+    /// No operation fails any more, the room is not bounded, and the power stays on if it is.
     pub fn heal(&self) {
         let mut state = self.state.lock();
         state.orders.clear();
         state.capacity = ROOMY;
+        state.cut_at = None;
     }
 
     /// The power fails in the middle of the `changes`th change from now on ([`Work::changes`]); 0 is the next one. What is done

@@ -45,6 +45,8 @@ pub enum Ask {
     Publish(u16, u64, Box<Published>, usize),
     Get(u16, &'static str, bool),
     Consume(u16, &'static str, String, bool),
+    /// Consumes to see what is there: queue's name, its life, consumer tag.
+    Watch(&'static str, u64, String),
     Cancel(u16, String),
     Settle(u16, u64, bool, How, Vec<Unacked>),
     Commit,
@@ -114,8 +116,12 @@ pub struct Client {
     pub looked: Looked,
     /// It was closed by the broker, for this reason.
     pub closed: Option<String>,
-    /// Deliveries in the order in which they came: queue, key, redelivered.
-    pub watched: Option<Vec<(u64, Key, bool)>>,
+    /// Queues that are only looked at, by consumer tag.
+    watching: BTreeMap<String, u64>,
+    /// What came from them, in order: queue, key, redelivered.
+    pub watched: Vec<(u64, Key, bool)>,
+    /// A publish was refused.
+    pub refused: bool,
     pub blocked: bool,
 }
 
@@ -136,7 +142,9 @@ impl Client {
             rounds: 0,
             looked: Looked::default(),
             closed: None,
-            watched: None,
+            watching: BTreeMap::new(),
+            watched: Vec::new(),
+            refused: false,
             blocked: false,
         }
     }
@@ -264,9 +272,7 @@ impl Client {
             }
             Ask::Get(channel, name, no_ack) => {
                 let queue = model.live(name).unwrap_or(0);
-                if no_ack {
-                    model.blind_get(queue, true);
-                }
+                model.get(queue, self.connection, no_ack, true);
                 let round = self.rounds;
                 self.awaits(channel, Await::Got { queue, no_ack, round });
             }
@@ -276,6 +282,10 @@ impl Client {
                     self.consumers.insert((channel, tag), (number, no_ack));
                 }
                 self.awaits(channel, Await::Nothing(BASIC_CONSUME_OK));
+            }
+            Ask::Watch(_, number, tag) => {
+                self.watching.insert(tag, number);
+                self.awaits(PLAIN, Await::Nothing(BASIC_CONSUME_OK));
             }
             Ask::Cancel(channel, tag) => self.awaits(channel, Await::Cancelled(tag)),
             Ask::Settle(TX, _, _, how, settled) => {
@@ -358,6 +368,11 @@ impl Client {
         match item.id {
             BASIC_DELIVER => {
                 let message = item.message();
+                if let Some(queue) = self.watching.get(&message.consumer) {
+                    let key = model.identify(*queue, &message)?;
+                    self.watched.push((*queue, key, message.redelivered));
+                    return Ok(format!(" {key:?}"));
+                }
                 let consumer = (channel, message.consumer.clone());
                 if let Some((queue, no_ack)) = self.former.get(&consumer) {
                     return model.passed(*queue, &message, *no_ack);
@@ -382,6 +397,7 @@ impl Client {
                         model.confirmed(*id);
                     } else {
                         model.refused(*id);
+                        self.refused = true;
                     }
                 }
                 let (_, first) = done[0];
@@ -483,12 +499,10 @@ impl Client {
                 EXCHANGE_DELETE_OK
             }
             Await::Got { queue, no_ack, round } => {
-                if no_ack {
-                    model.blind_get(queue, false);
-                }
+                model.get(queue, self.connection, no_ack, false);
                 let now_or_later = round == self.rounds;
                 if item.id == BASIC_GET_EMPTY {
-                    if now_or_later {
+                    if now_or_later && !super::run::NO_PAGER {
                         model.empty(queue)?;
                     }
                     BASIC_GET_EMPTY
@@ -531,11 +545,6 @@ impl Client {
         model: &mut Model,
         now: u64,
     ) -> Verdict<String> {
-        if let Some(watched) = &mut self.watched {
-            let key = model.identify(queue, message)?;
-            watched.push((queue, key, message.redelivered));
-            return Ok(format!(" {key:?}"));
-        }
         let holder = (!no_ack).then_some((self.connection, channel));
         let key = model.delivered(queue, message, holder, get, now)?;
         if !no_ack {
@@ -632,6 +641,10 @@ fn encode(ask: &Ask) -> Vec<u8> {
         Ask::Consume(channel, name, tag, no_ack) => {
             let names = [short(name), short(tag)].concat();
             method(*channel, BASIC_CONSUME, &[two, &names, &[u8::from(*no_ack) << 1], none])
+        }
+        Ask::Watch(name, _, tag) => {
+            let names = [short(name), short(tag)].concat();
+            method(PLAIN, BASIC_CONSUME, &[two, &names, &[0], none])
         }
         Ask::Cancel(channel, tag) => method(*channel, BASIC_CANCEL, &[&short(tag), &[0]]),
         Ask::Settle(channel, tag, multiple, how, _) => {

@@ -131,6 +131,8 @@ pub struct Queue {
     no_ack_consumers: usize,
     /// Gets without ack whose answer has not been seen.
     blind_gets: usize,
+    /// Gets whose answer has not been seen, by connection.
+    gets: BTreeMap<usize, usize>,
 }
 
 impl Queue {
@@ -251,6 +253,7 @@ impl Model {
             consumers: 0,
             no_ack_consumers: 0,
             blind_gets: 0,
+            gets: BTreeMap::new(),
         };
         self.queues.insert(number, queue);
         number
@@ -462,7 +465,7 @@ impl Model {
         if delivered && once && !message.redelivered {
             return Err(format!("{name}: {key:?} comes again without redelivered"));
         }
-        let alone = queue.consumers == 0 && queue.kind.ttl_ms.is_none() && queue.kind.length.is_none();
+        let alone = queue.consumers == 0 && queue.gets.is_empty() && queue.kind.ttl_ms.is_none() && queue.kind.length.is_none();
         if get {
             let expired = queue.kind.ttl_ms.is_some_and(|ttl| queue.entries[index].placed_ms + ttl < now);
             if expired {
@@ -505,7 +508,7 @@ impl Model {
     /// Nothing was there to be fetched.
     pub fn empty(&self, number: u64) -> Verdict {
         let queue = self.queue(number);
-        if queue.consumers > 0 || queue.kind.ttl_ms.is_some() || queue.kind.length.is_some() {
+        if queue.consumers > 0 || !queue.gets.is_empty() || queue.kind.ttl_ms.is_some() || queue.kind.length.is_some() {
             return Ok(());
         }
         let ready = queue.entries.iter().find(|entry| {
@@ -682,9 +685,17 @@ impl Model {
         }
     }
 
-    /// A get without ack is on its way, or answered.
-    pub fn blind_get(&mut self, number: u64, asked: bool) {
-        if let Some(queue) = self.queues.get_mut(&number) {
+    /// A get is on its way, or answered.
+    pub fn get(&mut self, number: u64, connection: usize, no_ack: bool, asked: bool) {
+        let Some(queue) = self.queues.get_mut(&number) else {
+            return;
+        };
+        let gets = queue.gets.entry(connection).or_default();
+        *gets = if asked { *gets + 1 } else { *gets - 1 };
+        if *gets == 0 {
+            queue.gets.remove(&connection);
+        }
+        if no_ack {
             queue.blind_gets = if asked { queue.blind_gets + 1 } else { queue.blind_gets - 1 };
         }
     }
@@ -706,6 +717,9 @@ impl Model {
     /// A connection has ended: its exclusive queues go.
     pub fn disconnected(&mut self, connection: usize) {
         self.give_back(connection, None);
+        for queue in self.queues.values_mut() {
+            queue.gets.remove(&connection);
+        }
         let alive = self.queues.iter().filter(|(_, queue)| queue.deleted.is_none());
         let owned = alive.filter(|(_, queue)| queue.owner == Some(connection));
         let owned: Vec<&'static str> = owned.map(|(_, queue)| queue.kind.name).collect();
@@ -737,6 +751,7 @@ impl Model {
             queue.consumers = 0;
             queue.no_ack_consumers = 0;
             queue.blind_gets = 0;
+            queue.gets.clear();
             for entry in &mut queue.entries {
                 entry.out = None;
                 entry.weak |= blind;
@@ -870,6 +885,11 @@ impl Model {
         found.map(|(number, _)| *number).collect()
     }
 
+    /// The newest life of a queue that may be there after a restart.
+    pub fn newest(&self, name: &str) -> Option<u64> {
+        self.lives(name).last().copied()
+    }
+
     /// A queue is there after a restart: which of its lives, as far as its messages show (`None`: nobody has looked).
     pub fn queue_found(&mut self, name: &str, seen: Option<&[Key]>, now: u64) -> Verdict<u64> {
         let lives = self.lives(name);
@@ -890,6 +910,11 @@ impl Model {
         queue.declared = true;
         queue.deleted = None;
         Ok(chosen)
+    }
+
+    /// Whether a transaction was under way that shows whether it is there.
+    pub fn has_evidence(&self) -> bool {
+        !self.evidence.is_empty()
     }
 
     /// Whether more than one life of a queue may be there.
@@ -1073,6 +1098,24 @@ impl Model {
         let queue = self.queue(number);
         let expires = |entry: &Entry| self.messages[&entry.key.0].expiration.is_some();
         queue.kind.ttl_ms.is_none() && queue.kind.length.is_none() && !queue.entries.iter().any(expires)
+    }
+
+    pub fn bounds(&self, number: u64, now: u64) -> (usize, usize) {
+        let queue = self.queue(number);
+        let most = queue.entries.iter().filter(|entry| !entry.settled).count();
+        let sure = |entry: &&Entry| {
+            !entry.settled && !entry.weak && !queue.may_die(entry, &self.messages, now)
+        };
+        (queue.entries.iter().filter(sure).count(), most)
+    }
+
+    pub fn all_weak(&mut self) {
+        self.evidence.clear();
+        for queue in self.queues.values_mut() {
+            for entry in &mut queue.entries {
+                entry.weak = true;
+            }
+        }
     }
 
     /// How many messages a client could see.

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use leveret::store::faulty::FaultyDisk;
+use leveret::store::faulty::{FaultyDisk, Operation};
 
 use super::client::{Ask, CHANNELS, CONFIRM, CONSUMING, Client, How, PLAIN, TX, Unacked, WORK};
-use super::model::{DEAD, EXCHANGES, KINDS, Known, Model, Published, Seen, Verdict};
+use super::model::{DEAD, EXCHANGES, KINDS, Key, Kind, Model, Published, Seen, Verdict};
 use super::random::Random;
 use super::wire::{self, Properties};
 use super::world::{Time, World};
@@ -18,6 +18,7 @@ const CLIENTS: usize = 3;
 const WATCHER: usize = 9;
 /// Rounds without anything happening after which nothing more will.
 const IDLE_ROUNDS: usize = 6;
+pub const NO_PAGER: bool = true;
 /// More rounds than anything takes.
 const ROUNDS_MAX: usize = 5000;
 /// Messages in a queue above which the clients rather take than give.
@@ -72,6 +73,11 @@ struct Run {
     hash: u64,
     figures: Figures,
     sabotage: Sabotage,
+    unsure: std::collections::BTreeSet<&'static str>,
+    /// Faults are injected in this life.
+    faulty: bool,
+    /// One was, so that the broker may refuse.
+    hurt: bool,
 }
 
 /// Runs a seed.
@@ -103,6 +109,9 @@ pub fn run(seed: u64, sabotage: Sabotage) -> Outcome {
         hash: 0,
         figures: Figures::default(),
         sabotage,
+        unsure: Default::default(),
+        faulty: false,
+        hurt: false,
     };
     let verdict = run.all();
     Outcome {
@@ -136,11 +145,13 @@ impl Run {
                 self.set_up()?;
             }
             let most = [60, 200, 400][self.random.below(3)];
-            let steps = 10 + self.random.below(most);
-            for _ in 0..steps {
+            for _ in 0..10 + self.random.below(most) {
                 self.step()?;
+                if self.disk.is_off() {
+                    break;
+                }
             }
-            self.look()?;
+            self.restart()?;
         }
         self.finish()
     }
@@ -209,11 +220,19 @@ impl Run {
         client.took(taken, &mut self.model, now);
         let told = client.hear(&said, &mut self.model, now)?;
         let closed = client.closed.take();
-        if !told.is_empty() || taken < input.len() {
+        let refused = std::mem::take(&mut client.refused);
+        if !told.is_empty() || !input.is_empty() {
             self.note(format!("{number}> {taken}/{} {}", input.len(), told.join(", ")));
         }
+        if refused && !self.hurt {
+            return Err(format!("connection {number}: a publish was refused on a sound disk"));
+        }
         if let Some(why) = closed {
-            return Err(format!("connection {number} was closed: {why}"));
+            if !self.hurt {
+                return Err(format!("connection {number} was closed: {why}"));
+            }
+            self.disconnect(number);
+            self.connect(number);
         }
         Ok(())
     }
@@ -239,7 +258,11 @@ impl Run {
                 self.connect(number);
                 Ok(())
             }
-            94..96 => {
+            94 => {
+                self.fault();
+                Ok(())
+            }
+            95 => {
                 self.quiet();
                 Ok(())
             }
@@ -248,6 +271,186 @@ impl Run {
     }
 
     fn background(&mut self) -> Verdict {
+        self.world.journal();
+        Ok(())
+    }
+
+    /// A fault of the disk, or its end.
+    fn fault(&mut self) {
+        if !self.faulty {
+            return;
+        }
+        self.figures.faults += 1;
+        let (skip, count) = (self.random.below(4) as u64, 1 + self.random.below(3) as u64);
+        let what = match self.random.below(8) {
+            0 => {
+                let changes = self.random.below(20) as u64;
+                self.disk.cut_power_after(changes);
+                format!("the power will fail after {changes} changes")
+            }
+            1 | 2 => {
+                self.disk.fail(Operation::Write, skip, count);
+                format!("writes {skip}+{count} will fail")
+            }
+            3 | 4 => {
+                self.disk.fail(Operation::Sync, skip, count);
+                format!("syncs {skip}+{count} will fail")
+            }
+            5 => {
+                let room = self.disk.used_bytes() + self.random.below(40_000) as u64;
+                self.disk.set_capacity(room);
+                format!("the disk has room for {room} bytes")
+            }
+            _ => {
+                self.disk.heal();
+                "the disk works again".to_owned()
+            }
+        };
+        self.hurt = true;
+        self.note(what);
+    }
+
+    /// The broker ends in one way or another, and starts again.
+    fn restart(&mut self) -> Verdict {
+        let how = if self.disk.is_off() {
+            0
+        } else {
+            self.random.below(100)
+        };
+        match how {
+            0..50 => self.power_fails(),
+            50..75 => {
+                self.note("kill".to_owned());
+                self.disk = self.disk.kill();
+                self.figures.crashes += 1;
+                self.model.crashed(true, self.time.now());
+            }
+            _ => self.stop()?,
+        }
+        self.clients.clear();
+        self.recover()?;
+        self.inspect()
+    }
+
+    fn power_fails(&mut self) {
+        self.note("power failure".to_owned());
+        self.disk = self.disk.crash();
+        self.figures.crashes += 1;
+        let now = self.now();
+        self.model.crashed(false, now);
+    }
+
+    fn stop(&mut self) -> Verdict {
+        for number in 0..CLIENTS {
+            self.disconnect(number);
+        }
+        if self.random.chance(20) {
+            self.disk.cut_power_after(self.random.below(12) as u64);
+        }
+        let stopped = self.world.stop();
+        self.note(format!("stop: {stopped}"));
+        if self.disk.is_off() {
+            self.power_fails();
+            return Ok(());
+        }
+        if !stopped && !self.hurt {
+            return Err("the broker cannot stop".to_owned());
+        }
+        if stopped && !self.disk.is_synced() {
+            return Err("after a clean stop something could be lost".to_owned());
+        }
+        self.disk = self.disk.crash();
+        let now = self.now();
+        if stopped {
+            self.model.stopped();
+        } else {
+            self.model.crashed(false, now);
+        }
+        Ok(())
+    }
+
+    /// Starts the broker; the disk may fail meanwhile, a few times.
+    fn recover(&mut self) -> Verdict {
+        self.disk.heal();
+        for attempt in 0.. {
+            let mut spoilt = false;
+            if attempt < 3 && self.random.chance(30) {
+                spoilt = true;
+                let after = self.random.below(40) as u64;
+                match self.random.below(3) {
+                    0 => self.disk.cut_power_after(after / 4),
+                    1 => self.disk.fail(Operation::Read, after, 1),
+                    _ => self.disk.fail(Operation::Open, after / 4, 1),
+                }
+            }
+            self.time.pass([0, 5, 1000][self.random.below(3)]);
+            match World::start(&self.disk, &self.time, &mut self.random) {
+                Ok(world) => {
+                    self.world = world;
+                    self.note(format!("started: {spoilt}"));
+                    if !self.disk.is_off() {
+                        break;
+                    }
+                }
+                Err(why) if spoilt => self.note(format!("does not start: {why}")),
+                Err(why) => return Err(format!("does not start: {why}")),
+            }
+            self.disk = if self.disk.is_off() || self.random.chance(50) {
+                self.disk.crash()
+            } else {
+                self.disk.kill()
+            };
+        }
+        self.disk.heal();
+        self.hurt = false;
+        self.faulty = self.random.chance(40);
+        Ok(())
+    }
+
+    /// What is there after a start: definitions, and more often than not every message.
+    fn inspect(&mut self) -> Verdict {
+        self.world.timers();
+        self.connect(WATCHER);
+        self.until_idle(WATCHER)?;
+        let expected = self.model.expected_queues();
+        for kind in KINDS {
+            self.ask(WATCHER, Ask::Look(kind.name));
+            self.until_idle(WATCHER)?;
+            let found = self.clients[&WATCHER].looked.queues[kind.name].is_some();
+            match (expected.get(kind.name), found) {
+                (None, true) => return Err(format!("queue {} is back", kind.name)),
+                (_, false) => self.model.queue_missing(kind.name)?,
+                _ => {}
+            }
+        }
+        for (name, ..) in EXCHANGES {
+            self.ask(WATCHER, Ask::LookExchange(name));
+            self.until_idle(WATCHER)?;
+            let found = self.clients[&WATCHER].looked.exchanges[name];
+            self.model.exchange_found(name, found)?;
+        }
+        let names: Vec<&'static str> = KINDS.iter().map(|kind| kind.name).collect();
+        let doubtful = names.iter().any(|name| self.model.is_doubtful(name));
+        if doubtful || self.model.has_evidence() || self.random.chance(70) {
+            self.watch()?;
+        } else {
+            let now = self.now();
+            for name in names {
+                if self.model.newest(name).is_some() {
+                    self.model.queue_found(name, None, now)?;
+                }
+            }
+        }
+        for (binding, keep) in self.model.doubtful_bindings() {
+            let name = self.model.queue(binding.1).kind.name;
+            if keep {
+                self.ask(WATCHER, Ask::Bind(binding, name));
+            } else {
+                self.ask(WATCHER, Ask::Unbind(binding, name));
+            }
+        }
+        self.until_idle(WATCHER)?;
+        self.disconnect(WATCHER);
         Ok(())
     }
 
@@ -477,7 +680,7 @@ impl Run {
         for _ in 0..ROUNDS_MAX {
             let before = self.trace.len();
             self.round(number)?;
-            let busy = self.world.background_all();
+            let busy = self.world.background();
             let answered = self.clients.get(&number).is_none_or(Client::is_answered);
             if self.trace.len() == before && !busy && answered {
                 idle += 1;
@@ -493,7 +696,6 @@ impl Run {
 
     /// Everybody goes, and the watcher looks at all that is in all queues.
     fn look(&mut self) -> Verdict {
-        self.figures.looked += 1;
         for number in 0..CLIENTS {
             if self.clients.contains_key(&number) {
                 self.disconnect(number);
@@ -502,52 +704,79 @@ impl Run {
         self.world.timers();
         self.connect(WATCHER);
         self.until_idle(WATCHER)?;
-        let names: Vec<&'static str> = KINDS
-            .iter()
-            .map(|kind| kind.name)
-            .filter(|name| self.model.live(name).is_some())
-            .collect();
+        self.watch()?;
+        self.disconnect(WATCHER);
+        Ok(())
+    }
+
+    /// Consumes all that is in all queues, compares, and gives it back.
+    fn watch(&mut self) -> Verdict {
+        self.figures.looked += 1;
+        let newest = |kind: &Kind| Some((kind.name, self.model.newest(kind.name)?));
+        let queues: Vec<(&'static str, u64)> = KINDS.iter().filter_map(newest).collect();
         let mut counts = BTreeMap::new();
-        for name in &names {
+        for (name, _) in &queues {
             self.ask(WATCHER, Ask::Look(name));
             self.until_idle(WATCHER)?;
-            let found = self.clients[&WATCHER].looked.queues.get(name).copied().flatten();
+            let found = self.clients[&WATCHER].looked.queues[name];
             counts.insert(*name, found.ok_or_else(|| format!("queue {name} is not there"))?);
         }
-        let watcher = self.clients.get_mut(&WATCHER).expect("it has just connected");
-        watcher.watched = Some(Vec::new());
-        for name in &names {
+        let mut seen: BTreeMap<u64, Vec<Seen>> = BTreeMap::new();
+        for (name, queue) in &queues {
             let tag = format!("w{}", self.next_tag);
             self.next_tag += 1;
-            self.ask(WATCHER, Ask::Consume(PLAIN, name, tag, false));
+            self.ask(WATCHER, Ask::Watch(name, *queue, tag));
+            seen.insert(*queue, Vec::new());
         }
         self.until_idle(WATCHER)?;
         let watcher = self.clients.get_mut(&WATCHER).expect("it is connected");
-        let mut all: BTreeMap<u64, Vec<Seen>> = BTreeMap::new();
-        for name in &names {
-            let number = self.model.live(name).expect("it was looked at");
-            all.insert(number, Vec::new());
+        for (queue, key, redelivered) in std::mem::take(&mut watcher.watched) {
+            seen.entry(queue).or_default().push(Seen { key, redelivered });
         }
-        for (queue, key, redelivered) in watcher.watched.take().unwrap_or_default() {
-            all.entry(queue).or_default().push(Seen { key, redelivered });
-        }
-        for (name, count) in counts {
-            let number = self.model.live(name).expect("it was looked at");
-            let plain = self.model.is_plain(number);
-            let seen = all[&number].len();
-            if plain && name != DEAD && seen != count as usize {
-                return Err(format!("{name}: {seen} messages where {count} were counted"));
+        let now = self.now();
+        if NO_PAGER {
+            for (name, queue) in queues {
+                let (least, most) = self.model.bounds(queue, now);
+                let count = counts[name] as usize;
+                if self.model.is_doubtful(name) {
+                    self.unsure.insert(name);
+                }
+                let doubtful = self.unsure.contains(name);
+                if !doubtful && (count < least || count > most) && name != DEAD {
+                    return Err(format!("{name}: {count} messages, {least} to {most} expected"));
+                }
+                self.model.queue_found(name, None, now)?;
             }
+            self.model.all_weak();
+            self.ask(WATCHER, Ask::Close(PLAIN));
+            self.ask(WATCHER, Ask::Open(PLAIN));
+            return self.round(WATCHER);
+        }
+        let mut all: BTreeMap<u64, Vec<Seen>> = BTreeMap::new();
+        for (name, queue) in queues {
+            let seen = seen.remove(&queue).unwrap_or_default();
+            let keys: Vec<Key> = seen.iter().map(|seen| seen.key).collect();
+            let queue = self.model.queue_found(name, Some(&keys), now)?;
+            let count = counts[name] as usize;
+            if self.model.is_plain(queue) && name != DEAD && seen.len() != count {
+                return Err(format!("{name}: {} messages where {count} were counted", seen.len()));
+            }
+            all.insert(queue, seen);
         }
         spoil(self.sabotage, &mut all);
-        self.disconnect(WATCHER);
-        let now = self.now();
+        // Back into their queues.
+        self.ask(WATCHER, Ask::Close(PLAIN));
+        self.ask(WATCHER, Ask::Open(PLAIN));
+        self.round(WATCHER)?;
         self.model.compare(&all, now)
     }
 
     /// The end: all that should be there is, can be taken, and leaves nothing behind.
     fn finish(&mut self) -> Verdict {
-        self.until_idle(0)?;
+        for number in 0..CLIENTS {
+            self.connect(number);
+            self.until_idle(number)?;
+        }
         self.look()
     }
 }
@@ -567,10 +796,4 @@ fn spoil(sabotage: Sabotage, all: &mut BTreeMap<u64, Vec<Seen>>) {
         Sabotage::Forget => seen.iter_mut().for_each(|seen| seen.redelivered = false),
         Sabotage::None | Sabotage::NoSync => {}
     }
-}
-
-/// Used by restarts.
-#[allow(dead_code)]
-fn known(known: Known) -> bool {
-    known == Known::Yes
 }

@@ -7,19 +7,28 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use leveret::auth::{PasswordHash, Permission, Users};
-use leveret::broker::Broker;
-use leveret::broker::Clock;
+use leveret::broker::restore::{self, Found};
+use leveret::broker::{self, Broker, Clock};
 use leveret::connection::session::Session;
 use leveret::store::faulty::FaultyDisk;
+use leveret::store::{self, Journal, StoreError, Wait, recovery};
 
 use super::random::Random;
 
 /// One life of the broker.
 pub struct World {
-    pub disk: FaultyDisk,
     pub broker: Arc<Broker>,
+    journal: Arc<Journal>,
     sessions: BTreeMap<usize, Session>,
     settings: Arc<leveret::connection::Settings>,
+    time: Time,
+}
+
+/// Steps after which the journal should have come to rest.
+const SETTLING_MAX: usize = 2000;
+
+fn everything() -> Result<Permission, String> {
+    Permission::new(".*", ".*", ".*").map_err(|error| format!("{error:?}"))
 }
 
 /// Time that the simulator moves.
@@ -37,25 +46,54 @@ impl Time {
 }
 
 impl World {
-    /// Starts the broker on what the disk has.
-    pub fn start(disk: &FaultyDisk, time: &Time, _random: &mut Random) -> Result<Self, String> {
+    /// Starts the broker on what the disk has, as the server does.
+    pub fn start(disk: &FaultyDisk, time: &Time, random: &mut Random) -> Result<Self, String> {
+        let disk = disk.shared();
+        let said = |error: StoreError| error.to_string();
+        let found = recovery::recover(&disk, false).map_err(said)?;
+        let journal = Journal::open(
+            Arc::clone(&disk),
+            found.opening,
+            store::Settings {
+                file_bytes: 16 << (10 + random.below(3)),
+                window_bytes: 8 << (10 + random.below(6)),
+                reserve: random.below(3),
+            },
+        )
+        .map_err(said)?;
         let users = Arc::new(Users::new());
-        let settings = leveret::broker::Settings {
+        let settings = broker::Settings {
             clock: Clock::Manual(Arc::clone(&time.0)),
-            ..leveret::broker::Settings::default()
+            ..broker::Settings::default()
         };
-        let broker = Broker::new(settings, users);
+        let definitions = found.definitions.into_iter();
+        let broker = restore::open(
+            settings,
+            users,
+            Arc::clone(&journal),
+            Found {
+                definitions: definitions.map(|((kind, key), value)| (kind, key, value)).collect(),
+                ledgers: found.queues,
+                next_id: found.next_id,
+                clean: found.clean,
+            },
+        )?;
+        for name in found.garbage {
+            let _ = disk.remove(&name);
+        }
         if broker.vhost("/").is_none() {
             broker.add_vhost("/");
+        }
+        if !broker.set_permission("guest", "/", everything()?) {
             broker.put_user("guest", PasswordHash::new(b"guest"), Vec::new());
-            let all = Permission::new(".*", ".*", ".*").map_err(|error| format!("{error:?}"))?;
-            broker.set_permission("guest", "/", all);
+            broker.set_permission("guest", "/", everything()?);
         }
         Ok(Self {
-            disk: disk.clone(),
             broker,
+            journal,
             sessions: BTreeMap::new(),
             settings: Arc::default(),
+            time: time.clone(),
         })
     }
 
@@ -80,14 +118,36 @@ impl World {
         while leveret::broker::timers::step(&self.broker) {}
     }
 
-    /// Every step in the background once; whether there was something to do.
-    pub fn background_all(&mut self) -> bool {
-        false
+    /// A step of the journal's writer; whether there is more to do at once.
+    pub fn journal(&mut self) -> bool {
+        self.journal.step(self.time.now()) == Wait::Work
     }
 
-    /// Steps until all that was done is on disk; whether the disk allowed it.
+    /// Every step in the background once; whether there was something to do.
+    pub fn background(&mut self) -> bool {
+        let before = (self.journal.durable_append(), self.journal.bytes_written());
+        let more = self.journal();
+        more || before != (self.journal.durable_append(), self.journal.bytes_written())
+    }
+
+    /// Steps until all that was done is on disk; whether it is.
     pub fn settle_down(&mut self) -> bool {
-        true
+        for _ in 0..SETTLING_MAX {
+            match self.journal.step(self.time.now()) {
+                Wait::Work => {}
+                Wait::Until(at) if !self.journal.has_failed() => {
+                    self.time.pass(at.saturating_sub(self.time.now()).clamp(1, 1000));
+                }
+                _ => break,
+            }
+        }
+        self.journal.durable_append() + 1 == self.journal.next_append() && !self.journal.has_failed()
+    }
+
+    /// Leaves the disk as it should be left; whether the broker could. Everybody has gone.
+    pub fn stop(&mut self) -> bool {
+        self.sessions.clear();
+        self.settle_down()
     }
 
     /// One round of a session: `input` is what its client has sent and the session has not taken. Says how much was taken, and
