@@ -187,12 +187,13 @@ impl FaultyDisk {
         Self::with(new)
     }
 
-    /// The process is killed: all that was written is still there, though not any safer than before. The old disk answers every
-    /// call with an error from here on.
+    /// The process is killed: all that was written is still there, though not any safer than before; what a failed sync has lost is
+    /// not shown any more. The old disk answers every call with an error from here on.
     pub fn kill(&self) -> Self {
         let mut old = self.state.lock();
         let mut new = old.successor();
         new.images = old.images.clone();
+        new.images.values_mut().for_each(Image::show_what_is);
         new.names = old.names.clone();
         new.safe_names = old.safe_names.clone();
         new.unsynced_names = old.unsynced_names.clone();

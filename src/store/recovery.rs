@@ -270,6 +270,25 @@ impl Reading<'_> {
         Ok(first)
     }
 
+    /// After a kill, what was read may be with the system only. The next file goes on behind it and says so: it must not vanish in
+    /// front of that file when the power fails.
+    fn sync(&self, cut: u64) -> Result<(), StoreError> {
+        for (index, source) in self.sources.iter().enumerate() {
+            let end = self
+                .sources
+                .get(index + 1)
+                .map_or(u64::MAX, |next| next.header.base);
+            if source.header.base < cut && end > self.durable {
+                source.file.sync().map_err(|error| {
+                    StoreError::io("cannot sync", &self.disk.shown(&source.name), error)
+                })?;
+            }
+        }
+        self.disk
+            .sync_names()
+            .map_err(|error| StoreError::io("cannot sync", &self.disk.shown(""), error))
+    }
+
     fn replay(
         mut self,
         newest: Option<Checkpoint>,
@@ -373,6 +392,7 @@ impl Reading<'_> {
         let cut = cut
             .next_multiple_of(super::block::ALIGN)
             .max(FIRST_POSITION);
+        self.sync(cut)?;
         let predecessor = self
             .source(position)
             .map_or(0, |(source, _)| source.header.number);

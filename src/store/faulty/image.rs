@@ -75,6 +75,8 @@ pub(super) struct Image {
     safe: Sparse,
     /// Writes since the last sync, in order; an empty one grows the file to its place.
     unsynced: Vec<(u64, Vec<u8>)>,
+    /// Reads show what is on no disk and will not be.
+    hides: bool,
 }
 
 impl Image {
@@ -105,15 +107,24 @@ impl Image {
         let (all, none) = (random.chance(40), random.chance(20));
         self.unsynced
             .retain(|_| !all && (none || random.chance(50)));
+        self.hides = true;
         if random.chance(30) {
-            let mut seen = self.safe.clone();
-            for (at, bytes) in &self.unsynced {
-                seen.write(bytes, *at);
-            }
-            // The length is kept by the file system's own books.
-            seen.grow(self.seen.len());
-            self.seen = seen;
+            self.show_what_is();
         }
+    }
+
+    /// Reads do not show any more what a failed sync has lost.
+    pub(super) fn show_what_is(&mut self) {
+        if !std::mem::take(&mut self.hides) {
+            return;
+        }
+        let mut seen = self.safe.clone();
+        for (at, bytes) in &self.unsynced {
+            seen.write(bytes, *at);
+        }
+        // The length is kept by the file system's own books.
+        seen.grow(self.seen.len());
+        self.seen = seen;
     }
 
     /// What a power loss leaves: of the unsynced writes any part, also of later ones without earlier ones.
@@ -140,6 +151,7 @@ impl Image {
             seen: left.clone(),
             safe: left,
             unsynced: Vec::new(),
+            hides: false,
         }
     }
 

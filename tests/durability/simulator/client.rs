@@ -65,7 +65,11 @@ enum Await {
     Unbound(Binding),
     Exchange(&'static str),
     ExchangeDeleted(&'static str),
-    Got { queue: u64, no_ack: bool, round: u64 },
+    Got {
+        queue: u64,
+        no_ack: bool,
+        round: u64,
+    },
     Cancelled(String),
     Committed(u64),
     Closed,
@@ -175,7 +179,9 @@ impl Client {
 
     /// Whether a channel waits for an answer.
     pub fn waits(&self, channel: u16) -> bool {
-        self.awaits.get(&channel).is_some_and(|awaits| !awaits.is_empty())
+        self.awaits
+            .get(&channel)
+            .is_some_and(|awaits| !awaits.is_empty())
     }
 
     /// Publishes that are neither confirmed nor refused.
@@ -185,7 +191,10 @@ impl Client {
 
     /// What the session has not taken yet.
     pub fn bytes(&self) -> Vec<u8> {
-        let all = self.asked.iter().flat_map(|(_, bytes)| bytes.iter().copied());
+        let all = self
+            .asked
+            .iter()
+            .flat_map(|(_, bytes)| bytes.iter().copied());
         all.skip(self.taken).collect()
     }
 
@@ -274,7 +283,14 @@ impl Client {
                 let queue = model.live(name).unwrap_or(0);
                 model.get(queue, self.connection, no_ack, true);
                 let round = self.rounds;
-                self.awaits(channel, Await::Got { queue, no_ack, round });
+                self.awaits(
+                    channel,
+                    Await::Got {
+                        queue,
+                        no_ack,
+                        round,
+                    },
+                );
             }
             Ask::Consume(channel, name, tag, no_ack) => {
                 if let Some(number) = model.live(name) {
@@ -300,7 +316,10 @@ impl Client {
             }
             Ask::Commit => {
                 let transaction = std::mem::take(&mut self.transaction);
-                let acks = transaction.settles.iter().filter(|(.., how)| *how == How::Ack);
+                let acks = transaction
+                    .settles
+                    .iter()
+                    .filter(|(.., how)| *how == How::Ack);
                 let acks: Vec<(u64, Key)> = acks.map(|(queue, key, _)| (*queue, *key)).collect();
                 let group = model.commit(&transaction.publishes, &acks, now);
                 for (queue, key, how) in transaction.settles {
@@ -354,9 +373,12 @@ impl Client {
         let mut told = Vec::new();
         for item in wire::items(&mut self.said)? {
             let before = format!("{}.{}", item.id >> 16, item.id & 0xffff);
-            let more = self
-                .item(&item, model, now)
-                .map_err(|why| format!("connection {} channel {}: {why}", self.connection, item.channel))?;
+            let more = self.item(&item, model, now).map_err(|why| {
+                format!(
+                    "connection {} channel {}: {why}",
+                    self.connection, item.channel
+                )
+            })?;
             told.push(format!("{}:{before}{more}", item.channel));
         }
         Ok(told)
@@ -386,8 +408,11 @@ impl Client {
             BASIC_ACK | BASIC_NACK => {
                 let (tag, flags) = (fields.u64(), fields.u8());
                 let from = if flags & 1 != 0 { 0 } else { tag };
-                let done: Vec<(u64, u64)> =
-                    self.outstanding.range(from..=tag).map(|(tag, id)| (*tag, *id)).collect();
+                let done: Vec<(u64, u64)> = self
+                    .outstanding
+                    .range(from..=tag)
+                    .map(|(tag, id)| (*tag, *id))
+                    .collect();
                 if done.is_empty() {
                     return Err(format!("a confirm of {tag}, which was not waited for"));
                 }
@@ -432,7 +457,9 @@ impl Client {
             let code = fields.u8() as u32 * 256 + u32::from(fields.u8());
             let why = fields.short();
             match awaited {
-                Some(Await::Looked(name)) if code == 404 => drop(self.looked.queues.insert(name, None)),
+                Some(Await::Looked(name)) if code == 404 => {
+                    drop(self.looked.queues.insert(name, None))
+                }
                 Some(Await::LookedExchange(name)) if code == 404 => {
                     self.looked.exchanges.insert(name, false);
                 }
@@ -442,7 +469,10 @@ impl Client {
             self.awaits.remove(&channel);
             self.channel_gone(channel, model);
             let ok = method(channel, CHANNEL_CLOSE_OK, &[]);
-            self.asked.push_front((Ask::Open(channel), [ok, encode(&Ask::Open(channel))].concat()));
+            self.asked.push_front((
+                Ask::Open(channel),
+                [ok, encode(&Ask::Open(channel))].concat(),
+            ));
             return Ok(format!(" {code}"));
         }
         let awaited = awaited.ok_or_else(|| format!("{:#x} was not asked for", item.id))?;
@@ -498,7 +528,11 @@ impl Client {
                 }
                 EXCHANGE_DELETE_OK
             }
-            Await::Got { queue, no_ack, round } => {
+            Await::Got {
+                queue,
+                no_ack,
+                round,
+            } => {
                 model.get(queue, self.connection, no_ack, false);
                 let now_or_later = round == self.rounds;
                 if item.id == BASIC_GET_EMPTY {
@@ -508,7 +542,8 @@ impl Client {
                     BASIC_GET_EMPTY
                 } else if item.id == BASIC_GET_OK {
                     let message = item.message();
-                    more = self.delivery(channel, queue, no_ack, &message, now_or_later, model, now)?;
+                    more =
+                        self.delivery(channel, queue, no_ack, &message, now_or_later, model, now)?;
                     BASIC_GET_OK
                 } else {
                     BASIC_GET_OK
@@ -534,7 +569,10 @@ impl Client {
         Ok(more)
     }
 
-    #[expect(clippy::too_many_arguments, reason = "all of it belongs to one delivery")]
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "all of it belongs to one delivery"
+    )]
     fn delivery(
         &mut self,
         channel: u16,
@@ -620,7 +658,11 @@ fn encode(ask: &Ask) -> Vec<u8> {
             let found = super::model::EXCHANGES.iter().find(|one| one.0 == *name);
             let (_, kind, durable) = found.expect("only these are declared");
             let names = [short(name), short(kind)].concat();
-            method(WORK, EXCHANGE_DECLARE, &[two, &names, &[u8::from(*durable) << 1], none])
+            method(
+                WORK,
+                EXCHANGE_DECLARE,
+                &[two, &names, &[u8::from(*durable) << 1], none],
+            )
         }
         Ask::LookExchange(name) => {
             let names = [short(name), short("direct")].concat();
@@ -635,12 +677,18 @@ fn encode(ask: &Ask) -> Vec<u8> {
             &body(*id, message.length),
             *frame_max,
         ),
-        Ask::Get(channel, name, no_ack) => {
-            method(*channel, BASIC_GET, &[two, &short(name), &[u8::from(*no_ack)]])
-        }
+        Ask::Get(channel, name, no_ack) => method(
+            *channel,
+            BASIC_GET,
+            &[two, &short(name), &[u8::from(*no_ack)]],
+        ),
         Ask::Consume(channel, name, tag, no_ack) => {
             let names = [short(name), short(tag)].concat();
-            method(*channel, BASIC_CONSUME, &[two, &names, &[u8::from(*no_ack) << 1], none])
+            method(
+                *channel,
+                BASIC_CONSUME,
+                &[two, &names, &[u8::from(*no_ack) << 1], none],
+            )
         }
         Ask::Watch(name, _, tag) => {
             let names = [short(name), short(tag)].concat();

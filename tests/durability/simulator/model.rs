@@ -46,16 +46,54 @@ pub const DEAD: &str = "dead";
 
 /// All queues that there can be.
 pub const KINDS: [Kind; 10] = [
-    Kind { name: "plain0", ..PLAIN },
-    Kind { name: "plain1", ..PLAIN },
-    Kind { name: "plain2", ..PLAIN },
-    Kind { name: DEAD, ..PLAIN },
-    Kind { name: "reject", dead_letters: true, ..PLAIN },
-    Kind { name: "limit", dead_letters: true, length: Some(6), ..PLAIN },
-    Kind { name: "ttl", dead_letters: true, ttl_ms: Some(600), ..PLAIN },
-    Kind { name: "short", length: Some(4), ..PLAIN },
-    Kind { name: "passing", durable: false, ..PLAIN },
-    Kind { name: "mine", exclusive: true, ..PLAIN },
+    Kind {
+        name: "plain0",
+        ..PLAIN
+    },
+    Kind {
+        name: "plain1",
+        ..PLAIN
+    },
+    Kind {
+        name: "plain2",
+        ..PLAIN
+    },
+    Kind {
+        name: DEAD,
+        ..PLAIN
+    },
+    Kind {
+        name: "reject",
+        dead_letters: true,
+        ..PLAIN
+    },
+    Kind {
+        name: "limit",
+        dead_letters: true,
+        length: Some(6),
+        ..PLAIN
+    },
+    Kind {
+        name: "ttl",
+        dead_letters: true,
+        ttl_ms: Some(600),
+        ..PLAIN
+    },
+    Kind {
+        name: "short",
+        length: Some(4),
+        ..PLAIN
+    },
+    Kind {
+        name: "passing",
+        durable: false,
+        ..PLAIN
+    },
+    Kind {
+        name: "mine",
+        exclusive: true,
+        ..PLAIN
+    },
 ];
 
 /// Exchanges beside the predeclared ones: name, type, durable.
@@ -129,8 +167,8 @@ pub struct Queue {
     /// Consumers now.
     pub consumers: usize,
     no_ack_consumers: usize,
-    /// Gets without ack whose answer has not been seen.
-    blind_gets: usize,
+    /// Gets without ack whose answer has not been seen, by connection.
+    blind_gets: BTreeMap<usize, usize>,
     /// Gets whose answer has not been seen, by connection.
     gets: BTreeMap<usize, usize>,
 }
@@ -142,7 +180,9 @@ impl Queue {
 
     /// Its time is up, it was rejected, or newer ones push it out.
     fn may_die(&self, entry: &Entry, messages: &BTreeMap<u64, Published>, now: u64) -> bool {
-        let expiration = messages[&entry.key.0].expiration.filter(|_| entry.key.1.is_none());
+        let expiration = messages[&entry.key.0]
+            .expiration
+            .filter(|_| entry.key.1.is_none());
         let ttl = match (expiration, self.kind.ttl_ms) {
             (Some(one), Some(two)) => Some(one.min(two)),
             (one, two) => one.or(two),
@@ -150,6 +190,13 @@ impl Queue {
         entry.dying
             || self.kind.length.is_some()
             || ttl.is_some_and(|ttl| entry.placed_ms + ttl <= now)
+    }
+
+    /// A client that does not ack has gone, perhaps with any of what is here.
+    fn weaken(&mut self) {
+        for entry in &mut self.entries {
+            entry.weak = true;
+        }
     }
 
     /// Settles it for good.
@@ -232,7 +279,10 @@ impl Model {
     pub fn live_exchanges(&self) -> Vec<&'static str> {
         let live = |known: &Known| *known != Known::Removing;
         let own = self.exchanges.iter().filter(|(_, known)| live(known));
-        ["", "amq.fanout"].into_iter().chain(own.map(|(name, _)| *name)).collect()
+        ["", "amq.fanout"]
+            .into_iter()
+            .chain(own.map(|(name, _)| *name))
+            .collect()
     }
 
     // Topology, as the session has handled it.
@@ -252,7 +302,7 @@ impl Model {
             past: BTreeSet::new(),
             consumers: 0,
             no_ack_consumers: 0,
-            blind_gets: 0,
+            blind_gets: BTreeMap::new(),
             gets: BTreeMap::new(),
         };
         self.queues.insert(number, queue);
@@ -268,7 +318,10 @@ impl Model {
     pub fn delete(&mut self, name: &str) -> Option<u64> {
         let number = self.live(name)?;
         self.queue_mut(number).deleted = Some(false);
-        let of_it = self.bindings.iter_mut().filter(|((_, queue, _), _)| *queue == number);
+        let of_it = self
+            .bindings
+            .iter_mut()
+            .filter(|((_, queue, _), _)| *queue == number);
         for (_, known) in of_it {
             *known = Known::Removing;
         }
@@ -299,7 +352,11 @@ impl Model {
         if let Some(known) = self.exchanges.get_mut(name) {
             *known = Known::Removing;
         }
-        for (_, known) in self.bindings.iter_mut().filter(|((from, ..), _)| *from == name) {
+        for (_, known) in self
+            .bindings
+            .iter_mut()
+            .filter(|((from, ..), _)| *from == name)
+        {
             *known = Known::Removing;
         }
     }
@@ -343,7 +400,9 @@ impl Model {
             return self.live(key).into_iter().collect();
         }
         let fanout = exchange == "amq.fanout"
-            || EXCHANGES.iter().any(|(name, kind, _)| *name == exchange && *kind == "fanout");
+            || EXCHANGES
+                .iter()
+                .any(|(name, kind, _)| *name == exchange && *kind == "fanout");
         let matching = self.bindings.iter().filter(|((from, _, wanted), known)| {
             *from == exchange && **known != Known::Removing && (fanout || *wanted == key)
         });
@@ -380,7 +439,10 @@ impl Model {
     }
 
     fn entries_of(&mut self, id: u64) -> impl Iterator<Item = &mut Entry> {
-        let all = self.queues.values_mut().flat_map(|queue| &mut queue.entries);
+        let all = self
+            .queues
+            .values_mut()
+            .flat_map(|queue| &mut queue.entries);
         all.filter(move |entry| entry.key.0 == id)
     }
 
@@ -457,7 +519,9 @@ impl Model {
         // A crash may have left a dead letter in both places: then it comes twice.
         let once = key.1.is_none() || crashes == 0;
         if let Some(out) = out.filter(|_| once) {
-            return Err(format!("{name}: {key:?} is delivered while {out:?} holds it"));
+            return Err(format!(
+                "{name}: {key:?} is delivered while {out:?} holds it"
+            ));
         }
         if settled && once {
             return Err(format!("{name}: {key:?} is delivered again after its ack"));
@@ -465,9 +529,15 @@ impl Model {
         if delivered && once && !message.redelivered {
             return Err(format!("{name}: {key:?} comes again without redelivered"));
         }
-        let alone = queue.consumers == 0 && queue.gets.is_empty() && queue.kind.ttl_ms.is_none() && queue.kind.length.is_none();
+        let alone = queue.consumers == 0
+            && queue.gets.is_empty()
+            && queue.kind.ttl_ms.is_none()
+            && queue.kind.length.is_none();
         if get {
-            let expired = queue.kind.ttl_ms.is_some_and(|ttl| queue.entries[index].placed_ms + ttl < now);
+            let expired = queue
+                .kind
+                .ttl_ms
+                .is_some_and(|ttl| queue.entries[index].placed_ms + ttl < now);
             if expired {
                 return Err(format!("{name}: {key:?} is fetched after its time"));
             }
@@ -495,7 +565,12 @@ impl Model {
     }
 
     /// A message has left for a channel that the client has closed meanwhile: it is back, but was delivered.
-    pub fn passed(&mut self, number: u64, message: &wire::Message<'_>, no_ack: bool) -> Verdict<String> {
+    pub fn passed(
+        &mut self,
+        number: u64,
+        message: &wire::Message<'_>,
+        no_ack: bool,
+    ) -> Verdict<String> {
         let key = self.identify(number, message)?;
         let queue = self.queue_mut(number);
         if let Some(index) = queue.position(key) {
@@ -508,7 +583,11 @@ impl Model {
     /// Nothing was there to be fetched.
     pub fn empty(&self, number: u64) -> Verdict {
         let queue = self.queue(number);
-        if queue.consumers > 0 || !queue.gets.is_empty() || queue.kind.ttl_ms.is_some() || queue.kind.length.is_some() {
+        if queue.consumers > 0
+            || !queue.gets.is_empty()
+            || queue.kind.ttl_ms.is_some()
+            || queue.kind.length.is_some()
+        {
             return Ok(());
         }
         let ready = queue.entries.iter().find(|entry| {
@@ -575,12 +654,16 @@ impl Model {
             return Err(if past {
                 format!("{name}: {key:?} is back although it was gone")
             } else {
-                format!("{name}: {key:?} was never sent here, or its queue was deleted, or it could not have survived")
+                format!(
+                    "{name}: {key:?} was never sent here, or its queue was deleted, or it could not have survived"
+                )
             });
         };
         let source = self.queues.iter().rev().find_map(|(number, queue)| {
             let index = (queue.kind.name == from).then(|| queue.position((key.0, None)))??;
-            queue.may_die(&queue.entries[index], &self.messages, now).then_some((*number, index))
+            queue
+                .may_die(&queue.entries[index], &self.messages, now)
+                .then_some((*number, index))
         });
         let source_past = self
             .queues
@@ -651,7 +734,7 @@ impl Model {
     pub fn purge(&mut self, number: u64) {
         let queue = self.queue_mut(number);
         // What is on its way to a consumer stays; nobody can say which.
-        let certain = queue.consumers == 0;
+        let certain = queue.consumers == 0 && queue.gets.is_empty();
         let held = |entry: &Entry| entry.out.is_some() || entry.dying;
         for entry in queue.entries.iter_mut().filter(|entry| !held(entry)) {
             if certain {
@@ -662,7 +745,11 @@ impl Model {
         }
         // Dead letters that nobody has seen yet go, too.
         if queue.kind.name == DEAD {
-            for queue in self.queues.values_mut().filter(|queue| queue.kind.dead_letters) {
+            for queue in self
+                .queues
+                .values_mut()
+                .filter(|queue| queue.kind.dead_letters)
+            {
                 for entry in &mut queue.entries {
                     entry.weak = true;
                 }
@@ -690,13 +777,16 @@ impl Model {
         let Some(queue) = self.queues.get_mut(&number) else {
             return;
         };
-        let gets = queue.gets.entry(connection).or_default();
-        *gets = if asked { *gets + 1 } else { *gets - 1 };
-        if *gets == 0 {
-            queue.gets.remove(&connection);
-        }
-        if no_ack {
-            queue.blind_gets = if asked { queue.blind_gets + 1 } else { queue.blind_gets - 1 };
+        let both = if no_ack { 2 } else { 1 };
+        for gets in [&mut queue.gets, &mut queue.blind_gets]
+            .into_iter()
+            .take(both)
+        {
+            let count = gets.entry(connection).or_default();
+            *count = if asked { *count + 1 } else { *count - 1 };
+            if *count == 0 {
+                gets.remove(&connection);
+            }
         }
     }
 
@@ -714,13 +804,25 @@ impl Model {
         }
     }
 
-    /// A connection has ended: its exclusive queues go.
-    pub fn disconnected(&mut self, connection: usize) {
+    /// A connection has ended, which had these consumers: its exclusive queues go.
+    pub fn disconnected(&mut self, connection: usize, consumers: &[(u64, bool)]) {
+        for (number, no_ack) in consumers {
+            self.cancel(*number, *no_ack);
+            if *no_ack && let Some(queue) = self.queues.get_mut(number) {
+                queue.weaken();
+            }
+        }
         self.give_back(connection, None);
         for queue in self.queues.values_mut() {
             queue.gets.remove(&connection);
+            if queue.blind_gets.remove(&connection).is_some() {
+                queue.weaken();
+            }
         }
-        let alive = self.queues.iter().filter(|(_, queue)| queue.deleted.is_none());
+        let alive = self
+            .queues
+            .iter()
+            .filter(|(_, queue)| queue.deleted.is_none());
         let owned = alive.filter(|(_, queue)| queue.owner == Some(connection));
         let owned: Vec<&'static str> = owned.map(|(_, queue)| queue.kind.name).collect();
         for name in owned {
@@ -747,10 +849,10 @@ impl Model {
     fn nobody_is_there(&mut self) {
         for queue in self.queues.values_mut() {
             // What such a consumer was sent, and did not read, is gone.
-            let blind = queue.no_ack_consumers > 0 || queue.blind_gets > 0;
+            let blind = queue.no_ack_consumers > 0 || !queue.blind_gets.is_empty();
             queue.consumers = 0;
             queue.no_ack_consumers = 0;
-            queue.blind_gets = 0;
+            queue.blind_gets.clear();
             queue.gets.clear();
             for entry in &mut queue.entries {
                 entry.out = None;
@@ -761,7 +863,12 @@ impl Model {
         self.queues.retain(|_, queue| {
             queue.deleted != Some(true) && queue.kind.durable && !queue.kind.exclusive
         });
-        let Self { queues, bindings, exchanges, .. } = self;
+        let Self {
+            queues,
+            bindings,
+            exchanges,
+            ..
+        } = self;
         exchanges.retain(|name, _| EXCHANGES.iter().any(|one| one.0 == *name && one.2));
         bindings.retain(|(from, queue, _), _| {
             queues.contains_key(queue) && EXCHANGES.iter().all(|one| one.0 != *from || one.2)
@@ -779,7 +886,11 @@ impl Model {
         }
         self.exchanges.retain(|_, known| *known != Known::Removing);
         self.bindings.retain(|_, known| *known != Known::Removing);
-        for known in self.exchanges.values_mut().chain(self.bindings.values_mut()) {
+        for known in self
+            .exchanges
+            .values_mut()
+            .chain(self.bindings.values_mut())
+        {
             *known = Known::Yes;
         }
     }
@@ -808,7 +919,11 @@ impl Model {
 
     /// A message of a transaction that shows whether it is there, unless something else has happened to it.
     fn witness(&mut self, group: u64, number: u64, key: Key, publish: bool, now: u64) {
-        let Some(queue) = self.queues.get(&number).filter(|queue| queue.deleted.is_none()) else {
+        let Some(queue) = self
+            .queues
+            .get(&number)
+            .filter(|queue| queue.deleted.is_none())
+        else {
             return;
         };
         let Some(index) = queue.position(key) else {
@@ -818,7 +933,7 @@ impl Model {
         let clear = entry.durable
             && !entry.weak
             && queue.no_ack_consumers == 0
-            && queue.blind_gets == 0
+            && queue.blind_gets.is_empty()
             && key.1.is_none()
             && !queue.may_die(entry, &self.messages, now);
         let tells = if publish {
@@ -848,8 +963,13 @@ impl Model {
 
     /// Bindings that nobody was told of: (binding, whether to keep it).
     pub fn doubtful_bindings(&self) -> Vec<(Binding, bool)> {
-        let doubtful = self.bindings.iter().filter(|(_, known)| **known != Known::Yes);
-        doubtful.map(|(binding, known)| (*binding, *known == Known::Asked)).collect()
+        let doubtful = self
+            .bindings
+            .iter()
+            .filter(|(_, known)| **known != Known::Yes);
+        doubtful
+            .map(|(binding, known)| (*binding, *known == Known::Asked))
+            .collect()
     }
 
     /// An exchange is there after a crash, or not.
@@ -881,7 +1001,10 @@ impl Model {
     }
 
     fn lives(&self, name: &str) -> Vec<u64> {
-        let found = self.queues.iter().filter(|(_, queue)| queue.kind.name == name);
+        let found = self
+            .queues
+            .iter()
+            .filter(|(_, queue)| queue.kind.name == name);
         found.map(|(number, _)| *number).collect()
     }
 
@@ -896,7 +1019,10 @@ impl Model {
         let has = |number: &u64, key: &Key| self.queues[number].position(*key).is_some();
         let chosen = match seen {
             Some([first, ..]) => lives.iter().rev().find(|number| has(number, first)),
-            Some([]) => lives.iter().rev().find(|number| self.missing(**number, &[], now).is_none()),
+            Some([]) => lives
+                .iter()
+                .rev()
+                .find(|number| self.missing(**number, &[], now).is_none()),
             None => None,
         };
         let Some(chosen) = chosen.or(lives.last()).copied() else {
@@ -929,8 +1055,15 @@ impl Model {
             let there = seen.contains(&entry.key);
             !there && !entry.settled && !entry.weak && !self.is_elsewhere(queue, entry, now)
         })?;
-        let word = if lost.confirmed { "confirmed" } else { "published" };
-        Some(format!("{}: {:?} was {word} and is lost", queue.kind.name, lost))
+        let word = if lost.confirmed {
+            "confirmed"
+        } else {
+            "published"
+        };
+        Some(format!(
+            "{}: {:?} was {word} and is lost",
+            queue.kind.name, lost
+        ))
     }
 
     /// It may have died: then its copy is among the dead letters or was settled there; and a dead letter that is not there is
@@ -939,7 +1072,9 @@ impl Model {
         if let (id, Some(from)) = entry.key {
             let mut sources = self.queues.values().filter(|queue| queue.kind.name == from);
             return sources.any(|source| {
-                source.position((id, None)).is_some_and(|index| !source.entries[index].settled)
+                source
+                    .position((id, None))
+                    .is_some_and(|index| !source.entries[index].settled)
             });
         }
         if !queue.may_die(entry, &self.messages, now) {
@@ -991,7 +1126,11 @@ impl Model {
         for (number, seen) in all {
             let keys: Vec<Key> = seen.iter().map(|seen| seen.key).collect();
             let queue = &self.queues[number];
-            for entry in queue.entries.iter().filter(|entry| !keys.contains(&entry.key)) {
+            for entry in queue
+                .entries
+                .iter()
+                .filter(|entry| !keys.contains(&entry.key))
+            {
                 let (id, from) = entry.key;
                 let with_source = from.is_some_and(|from| {
                     all.iter().any(|(number, seen)| {
@@ -1000,10 +1139,19 @@ impl Model {
                     })
                 });
                 let must = !entry.settled && !entry.weak && entry.out.is_none();
-                let with_dead = from.is_none() && self.is_elsewhere(queue, entry, now) && self.dead_seen(queue, id, all);
+                let with_dead = from.is_none()
+                    && self.is_elsewhere(queue, entry, now)
+                    && self.dead_seen(queue, id, all);
                 if must && !with_source && !with_dead {
-                    let word = if entry.confirmed { "confirmed" } else { "published" };
-                    lost.push(format!("{}: {:?} was {word} and is lost", queue.kind.name, entry));
+                    let word = if entry.confirmed {
+                        "confirmed"
+                    } else {
+                        "published"
+                    };
+                    lost.push(format!(
+                        "{}: {:?} was {word} and is lost",
+                        queue.kind.name, entry
+                    ));
                 }
             }
         }
@@ -1022,14 +1170,19 @@ impl Model {
             return true;
         }
         let key = (id, Some(queue.kind.name));
-        self.queues.iter().filter(|(_, queue)| queue.kind.name == DEAD).any(|(number, dead)| {
-            let seen = all.get(number).is_none_or(|seen| seen.iter().any(|seen| seen.key == key));
-            let settled = dead.position(key).is_some_and(|index| {
-                let entry = &dead.entries[index];
-                entry.settled || entry.weak || entry.out.is_some()
-            });
-            seen || settled || dead.past.contains(&key)
-        })
+        self.queues
+            .iter()
+            .filter(|(_, queue)| queue.kind.name == DEAD)
+            .any(|(number, dead)| {
+                let seen = all
+                    .get(number)
+                    .is_none_or(|seen| seen.iter().any(|seen| seen.key == key));
+                let settled = dead.position(key).is_some_and(|index| {
+                    let entry = &dead.entries[index];
+                    entry.settled || entry.weak || entry.out.is_some()
+                });
+                seen || settled || dead.past.contains(&key)
+            })
     }
 
     fn compare_seen(&self, number: u64, seen: &[Seen]) -> Verdict {
@@ -1050,10 +1203,14 @@ impl Model {
                 return Err(format!("{name}: {key:?} is there although it was settled"));
             }
             if entry.out.is_some() && once {
-                return Err(format!("{name}: {key:?} is there although a client holds it"));
+                return Err(format!(
+                    "{name}: {key:?} is there although a client holds it"
+                ));
             }
             if entry.delivered && once && !one.redelivered {
-                return Err(format!("{name}: {key:?} was delivered before, and nobody says so"));
+                return Err(format!(
+                    "{name}: {key:?} was delivered before, and nobody says so"
+                ));
             }
             if entry.anywhere || !once {
                 continue;
@@ -1097,7 +1254,9 @@ impl Model {
     pub fn is_plain(&self, number: u64) -> bool {
         let queue = self.queue(number);
         let expires = |entry: &Entry| self.messages[&entry.key.0].expiration.is_some();
-        queue.kind.ttl_ms.is_none() && queue.kind.length.is_none() && !queue.entries.iter().any(expires)
+        queue.kind.ttl_ms.is_none()
+            && queue.kind.length.is_none()
+            && !queue.entries.iter().any(expires)
     }
 
     pub fn bounds(&self, number: u64, now: u64) -> (usize, usize) {

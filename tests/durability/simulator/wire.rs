@@ -131,11 +131,15 @@ impl Fields<'_> {
     }
 
     pub fn u32(&mut self) -> u32 {
-        self.take(4).iter().fold(0, |all, one| all << 8 | u32::from(*one))
+        self.take(4)
+            .iter()
+            .fold(0, |all, one| all << 8 | u32::from(*one))
     }
 
     pub fn u64(&mut self) -> u64 {
-        self.take(8).iter().fold(0, |all, one| all << 8 | u64::from(*one))
+        self.take(8)
+            .iter()
+            .fold(0, |all, one| all << 8 | u64::from(*one))
     }
 
     pub fn short(&mut self) -> String {
@@ -261,5 +265,9 @@ pub fn message_id(properties: &[u8]) -> Option<u64> {
             _ => drop(fields.u8()),
         }
     }
-    (flags & 0x80 != 0).then(|| fields.short())?.strip_prefix("id")?.parse().ok()
+    (flags & 0x80 != 0)
+        .then(|| fields.short())?
+        .strip_prefix("id")?
+        .parse()
+        .ok()
 }

@@ -7,11 +7,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Waker};
 
 use leveret::auth::{PasswordHash, Permission, Users};
+use leveret::broker::keeper::{self, Keeper};
+use leveret::broker::reclaim::Policy;
 use leveret::broker::restore::{self, Found};
 use leveret::broker::{self, Broker, Clock};
 use leveret::connection::session::Session;
 use leveret::store::faulty::FaultyDisk;
-use leveret::store::{self, Journal, StoreError, Wait, recovery};
+use leveret::store::{self, Journal, StoreError, Wait, recovery, schema};
 
 use super::random::Random;
 
@@ -19,6 +21,7 @@ use super::random::Random;
 pub struct World {
     pub broker: Arc<Broker>,
     journal: Arc<Journal>,
+    keeper: Keeper,
     sessions: BTreeMap<usize, Session>,
     settings: Arc<leveret::connection::Settings>,
     time: Time,
@@ -50,6 +53,7 @@ impl World {
     pub fn start(disk: &FaultyDisk, time: &Time, random: &mut Random) -> Result<Self, String> {
         let disk = disk.shared();
         let said = |error: StoreError| error.to_string();
+        schema::check(disk.as_ref(), true).map_err(said)?;
         let found = recovery::recover(&disk, false).map_err(said)?;
         let journal = Journal::open(
             Arc::clone(&disk),
@@ -72,7 +76,9 @@ impl World {
             users,
             Arc::clone(&journal),
             Found {
-                definitions: definitions.map(|((kind, key), value)| (kind, key, value)).collect(),
+                definitions: definitions
+                    .map(|((kind, key), value)| (kind, key, value))
+                    .collect(),
                 ledgers: found.queues,
                 next_id: found.next_id,
                 clean: found.clean,
@@ -88,9 +94,20 @@ impl World {
             broker.put_user("guest", PasswordHash::new(b"guest"), Vec::new());
             broker.set_permission("guest", "/", everything()?);
         }
+        let keeper = Keeper::new(
+            Arc::clone(&broker),
+            disk,
+            keeper::Settings {
+                checkpoint_interval: 8 << (10 + random.below(6)),
+                policy: Policy::default(),
+            },
+            found.checkpoint,
+            found.start,
+        );
         Ok(Self {
             broker,
             journal,
+            keeper,
             sessions: BTreeMap::new(),
             settings: Arc::default(),
             time: time.clone(),
@@ -123,6 +140,13 @@ impl World {
         self.journal.step(self.time.now()) == Wait::Work
     }
 
+    /// A step of the keeper; whether there is more to do at once.
+    pub fn keeper(&mut self) -> bool {
+        let more = self.keeper.step(self.time.now()) == Wait::Work;
+        drop(self.keeper.take_reports());
+        more
+    }
+
     /// Every step in the background once; whether there was something to do.
     pub fn background(&mut self) -> bool {
         let before = (self.journal.durable_append(), self.journal.bytes_written());
@@ -136,17 +160,30 @@ impl World {
             match self.journal.step(self.time.now()) {
                 Wait::Work => {}
                 Wait::Until(at) if !self.journal.has_failed() => {
-                    self.time.pass(at.saturating_sub(self.time.now()).clamp(1, 1000));
+                    self.time
+                        .pass(at.saturating_sub(self.time.now()).clamp(1, 1000));
                 }
                 _ => break,
             }
         }
-        self.journal.durable_append() + 1 == self.journal.next_append() && !self.journal.has_failed()
+        self.journal.durable_append() + 1 == self.journal.next_append()
+            && !self.journal.has_failed()
     }
 
     /// Leaves the disk as it should be left; whether the broker could. Everybody has gone.
     pub fn stop(&mut self) -> bool {
         self.sessions.clear();
+        if !self.settle_down() {
+            return false;
+        }
+        self.keeper.begin_clean_stop();
+        for _ in 0..SETTLING_MAX {
+            if !self.keeper.is_in_checkpoint() {
+                break;
+            }
+            self.keeper();
+            self.journal();
+        }
         self.settle_down()
     }
 
