@@ -2,6 +2,7 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable, ShortString};
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Load generator for AMQP 0-9-1 brokers.
@@ -25,7 +26,9 @@ pub enum PerfCommand {
     Connections(ConnectionsArgs),
     /// Declare many queues over one connection, without waiting for each answer: time, CPU and memory for each
     Queues(QueuesArgs),
-    /// What this machine allows: a plain TCP relay that moves the same bytes as a broker would
+    /// Start Leveret on a data directory after a clean stop and after kill -9: time to the first delivery
+    Restart(RestartArgs),
+    /// What this machine allows: a plain TCP relay that moves the same bytes as a broker would, and the disk
     Limits(LimitsArgs),
     /// The relay process of `limits` and `--vs relay`
     #[command(hide = true)]
@@ -236,6 +239,38 @@ pub struct QueuesArgs {
     pub output: OutputArgs,
 }
 
+/// Options of `restart`.
+#[derive(Clone, Debug, Args)]
+pub struct RestartArgs {
+    /// Data directory of the brokers that are started; nobody else may serve from it meanwhile
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: PathBuf,
+    /// Publish so many messages before the first round, spread over the queues
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub backlog: Option<u64>,
+    /// Body size of the backlog in bytes
+    #[arg(short = 's', long, value_name = "BYTES", default_value_t = 100, value_parser = size)]
+    pub size: usize,
+    /// Durable queues of the backlog
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    pub queues: u32,
+    /// Queue name; `%d` is the queue's number. The first delivery is that of the first queue [default: as in run]
+    #[arg(short = 'u', long, value_name = "NAME")]
+    pub queue: Option<String>,
+    /// Publish persistent messages for so long before the kill; 0: kill an idle broker
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = time)]
+    pub load: Duration,
+    /// Set a configuration key of the brokers; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Repeat this often
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    pub rounds: u32,
+    /// How the result is shown
+    #[command(flatten)]
+    pub output: OutputArgs,
+}
+
 /// Options of `limits`.
 #[derive(Clone, Debug, Args)]
 pub struct LimitsArgs {
@@ -245,6 +280,12 @@ pub struct LimitsArgs {
     /// Length of each measured interval
     #[arg(short = 'z', long, value_name = "TIME", default_value = "5s", value_parser = time)]
     pub duration: Duration,
+    /// Measure the disk of this directory, too [default: leveret-data where it is, else the working directory]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// Measure the disk only
+    #[arg(long)]
+    pub disk_only: bool,
     /// Rate of the latency measurement, messages a second
     #[arg(short = 'r', long, value_name = "RATE", default_value = "1000", value_parser = rate)]
     pub rate: f64,

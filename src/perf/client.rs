@@ -77,6 +77,23 @@ impl Client {
             .try_for_each(|some| self.pipeline(some, |_| ()))
     }
 
+    /// Waits for the first delivery; false when none comes in time.
+    pub fn wait_for_delivery(&mut self, at_most: Duration) -> Result<bool, Fault> {
+        let begun = Instant::now();
+        loop {
+            if let Some(payload) = self.next_method()? {
+                if let Some(fault) = closed(&payload) {
+                    return Err(fault.doing("consuming"));
+                }
+                if method::id(&payload) == Some(method::BASIC_DELIVER) {
+                    return Ok(true);
+                }
+            } else if !self.receive()? && begun.elapsed() > at_most {
+                return Ok(false);
+            }
+        }
+    }
+
     fn pipeline(
         &mut self,
         requests: &[AMQPClass],

@@ -18,6 +18,8 @@ pub enum Unit {
     Plain,
     /// Seconds.
     Seconds,
+    /// Bytes a second.
+    Bandwidth,
 }
 
 /// One figure of one round.
@@ -226,6 +228,7 @@ fn written(unit: Unit, value: f64) -> String {
         Unit::Plain if value.abs() < 10.0 => format!("{value:.3}"),
         Unit::Plain => format!("{value:.1}"),
         Unit::Seconds => format!("{value:.3} s"),
+        Unit::Bandwidth => format!("{:.0} MB/s", value / 1e6),
     }
 }
 

@@ -4,7 +4,7 @@
 //! at a time (batch.rs), deliveries are counted by walking over frame heads (walker.rs), acks leave in groups. A connection has
 //! a thread of its own with a blocking socket (producer.rs, consumer.rs); beyond 64 connections all share one event loop
 //! (many.rs). Figures: meter.rs counts, process.rs reads the broker's CPU and memory, round.rs makes one round and watch.rs
-//! measures it, figures.rs makes medians, text and JSON of several. `main` calls [`run`]; the broker's own rooms, other than
+//! measures it, figures.rs makes medians, text and JSON of several. restart.rs starts brokers itself, disk.rs measures a disk. `main` calls [`run`]; the broker's own rooms, other than
 //! `wire`, are not used here.
 
 mod args;
@@ -13,6 +13,7 @@ mod client;
 mod confirms;
 mod connections;
 mod consumer;
+mod disk;
 mod fault;
 mod figures;
 mod interrupt;
@@ -28,6 +29,7 @@ mod producer;
 mod progress;
 mod queues;
 mod relay;
+mod restart;
 mod round;
 mod run;
 mod sampler;
@@ -49,6 +51,7 @@ pub fn run(args: PerfArgs) -> ExitCode {
         Some(PerfCommand::Run(args)) => run::run(args),
         Some(PerfCommand::Connections(args)) => connections::run(args),
         Some(PerfCommand::Queues(args)) => queues::run(args),
+        Some(PerfCommand::Restart(args)) => restart::run(args),
         Some(PerfCommand::Limits(args)) => limits::run(args),
         Some(PerfCommand::Relay) => relay::serve().map(|()| ExitCode::SUCCESS),
     };

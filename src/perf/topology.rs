@@ -118,14 +118,7 @@ impl Topology {
         client::close(self.client.stream);
         let mut requests = Vec::new();
         for name in &self.created_queues {
-            let Ok(queue) = short(name) else { continue };
-            let delete = queue::Delete {
-                queue,
-                if_unused: false,
-                if_empty: false,
-                nowait: false,
-            };
-            requests.push(AMQPClass::Queue(queue::AMQPMethod::Delete(delete)));
+            requests.extend(delete_queue(name));
         }
         if let Some(Ok(exchange)) = self.created_exchange.as_deref().map(short) {
             let delete = exchange::Delete {
@@ -178,6 +171,17 @@ fn declare_queue(load: &Load, name: &str) -> Result<AMQPClass, Fault> {
 }
 
 /// Binding number b belongs to queue b modulo the queues.
+/// queue.delete, whatever is in it.
+pub fn delete_queue(name: &str) -> Result<AMQPClass, Fault> {
+    let delete = queue::Delete {
+        queue: short(name)?,
+        if_unused: false,
+        if_empty: false,
+        nowait: false,
+    };
+    Ok(AMQPClass::Queue(queue::AMQPMethod::Delete(delete)))
+}
+
 fn bindings_of(load: &Load, queue: usize) -> Result<Vec<AMQPClass>, Fault> {
     if load.exchange.is_empty() {
         return Ok(Vec::new());

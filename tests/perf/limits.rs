@@ -1,12 +1,16 @@
 //! `leveret perf limits`: producers, relay process and consumers together, without a broker.
 
-use super::support::{json, median};
+use super::support::{json, median, perf};
 
 #[test]
 fn the_relay_delivers_what_is_published_and_is_measured() {
     let documents = json("limits -s 16,2000 -z 500ms -r 200 --json --quiet");
-    assert_eq!(documents.len(), 4, "full speed and latency for each size");
-    for document in &documents {
+    assert_eq!(
+        documents.len(),
+        5,
+        "full speed and latency for each size, and the disk"
+    );
+    for document in &documents[..4] {
         let (published, consumed) = (
             median(document, 0, "published"),
             median(document, 0, "consumed"),
@@ -25,6 +29,32 @@ fn the_relay_delivers_what_is_published_and_is_measured() {
             "half a second at 200/s: {published}"
         );
     }
+}
+
+#[test]
+fn the_disk_is_measured_and_nothing_is_left_of_it() {
+    let home = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a directory");
+    let directory = home.path().display();
+    let documents = json(&format!(
+        "limits --disk-only --data-dir {directory} -z 200ms --rounds 2 --json --quiet"
+    ));
+    assert_eq!(documents.len(), 1);
+    for figure in [
+        "fdatasync_4k_rate",
+        "fdatasync_1k_rate",
+        "write_bandwidth",
+        "read_bandwidth",
+    ] {
+        assert!(median(&documents[0], 0, figure) > 1.0, "{figure}");
+    }
+    assert_eq!(
+        std::fs::read_dir(home.path()).expect("it is there").count(),
+        0
+    );
+    let refused = perf(&format!("limits --disk-only --data-dir {directory}/none"));
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&refused.stderr);
+    assert!(text.contains("none: No such file"), "{text}");
 }
 
 #[test]

@@ -3,4 +3,5 @@
 mod broker;
 mod limits;
 mod refusals;
+mod restart;
 mod support;
