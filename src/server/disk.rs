@@ -226,7 +226,7 @@ mod tests {
             place: "here".to_owned(),
             free: Box::new(move || Ok(their_free.load(Ordering::Relaxed))),
             failed: Box::new(move || their_failed.load(Ordering::Relaxed)),
-            set: Box::new(move |raised| drop(told.send(raised))),
+            set: Box::new(move |raised| told.send(raised).expect("the test listens")),
         })
         .expect("started");
         // Before start returned.

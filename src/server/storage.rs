@@ -110,8 +110,7 @@ impl Storage {
                 " after a run that did not end cleanly"
             }
         );
-        let pager = pager::run(Arc::clone(&broker))
-            .map_err(|error| format!("cannot start a thread: {error}"))?;
+        let pager = pager::run(Arc::clone(&broker)).map_err(no_thread)?;
         let storage = Self {
             journal,
             writer,
@@ -132,11 +131,11 @@ impl Storage {
             broker,
             pager,
         } = self;
-        broker.pager().stop();
-        let _ = pager.join();
         let closing = {
             let journal = Arc::clone(&journal);
             std::thread::spawn(move || {
+                broker.pager().stop();
+                let _ = pager.join();
                 keeper.stop();
                 journal.stop();
                 let _ = writer.join();
