@@ -257,4 +257,56 @@ mod tests {
             assert!(output.take_back().is_some());
         }
     }
+
+    #[test]
+    fn what_stands_behind_a_gate_leaves_when_its_receipt_is_due() {
+        use crate::store::faulty::FaultyDisk;
+        use crate::store::{Journal, Opening, Settings, Urgency};
+        let disk = FaultyDisk::seeded(1).shared();
+        let journal = Journal::open(disk, Opening::empty(), Settings::default()).unwrap();
+        let receipt =
+            |bytes: &[u8]| Receipt::of(journal.append(bytes, Urgency::Synced), Urgency::Synced);
+        let message = Message::new(b"x", b"key", &[0, 0], &[7; 40_000]);
+        let mut output = Output::default();
+        output.bytes().extend_from_slice(b"before");
+        output.content(1, &message, 0);
+        let first = receipt(b"");
+        output.gate(first, &journal);
+        output.bytes().extend_from_slice(b"behind");
+        output.content(2, &message, 0);
+        output.gate(receipt(b""), &journal);
+        output.bytes().extend_from_slice(b"last");
+        let whole = output.len();
+        let send = |output: &mut Output| {
+            let mut all = Vec::new();
+            while output.is_sendable() {
+                let mut slices = [IoSlice::new(&[]); 4];
+                let count = output.slices(&mut slices);
+                let joined: Vec<u8> = slices[..count].iter().flat_map(|s| s.to_vec()).collect();
+                assert!(!joined.is_empty());
+                output.sent(joined.len());
+                all.extend(joined);
+            }
+            output.compact();
+            all
+        };
+        let sent = send(&mut output);
+        assert!(sent.starts_with(b"before") && sent.len() > 40_000);
+        assert_eq!(output.open_gates(&journal), Due::No);
+        assert_eq!(output.awaits(), Some(first));
+        assert!(send(&mut output).is_empty() && output.len() == whole - sent.len());
+        while journal.step(0) == crate::store::Wait::Work {}
+        assert_eq!(output.open_gates(&journal), Due::Yes);
+        let rest = send(&mut output);
+        assert!(rest.starts_with(b"behind") && rest.ends_with(b"last"));
+        assert_eq!(sent.len() + rest.len(), whole);
+        // A gate behind which nothing stands yet, and everything before it is sent.
+        output.bytes().extend_from_slice(b"one");
+        output.gate(receipt(b""), &journal);
+        assert_eq!(send(&mut output), b"one");
+        output.bytes().extend_from_slice(b"two");
+        assert!(!output.is_sendable() && output.len() == 3);
+        output.drop_gated();
+        assert!(output.is_empty() && output.awaits().is_none());
+    }
 }
