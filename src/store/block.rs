@@ -23,6 +23,15 @@ pub const ALIGN: u64 = 8;
 /// Version of everything in a journal file.
 pub const VERSION: u16 = 1;
 
+/// Positions and numbers that are believed in, so that what is added to them never overflows: a GiB a second reaches it after a
+/// century.
+pub const NUMBER_MAX: u64 = 1 << 62;
+
+/// Whether a block can begin at this position.
+pub fn is_block_position(position: u64) -> bool {
+    (ALIGN..=NUMBER_MAX).contains(&position) && position.is_multiple_of(ALIGN)
+}
+
 const FILE_MAGIC: u32 = 0x4A56_454C;
 const BLOCK_MAGIC: u32 = 0x4B4C_424C;
 const CHUNK_MAGIC: u32 = 0x4B48_434C;
@@ -174,6 +183,11 @@ impl BlockHead {
         crc32c::crc32c_append(crc, meta)
     }
 
+    /// The position that bytes say they have if they are a head at all; 0 when there are too few.
+    pub fn claimed_position(bytes: &[u8]) -> u64 {
+        u64_at(bytes, 24)
+    }
+
     /// Reads a head that should be that of the block at `position` of file `number`; whether it is sound only
     /// [`checks`](Self::checks) tells.
     pub fn decode(bytes: &[u8], number: u64, position: u64) -> Option<Self> {
@@ -259,5 +273,89 @@ impl ChunkHead {
     pub fn checks(&self, content: &[u8], position: u64) -> bool {
         content.len() as u64 + CHUNK_HEAD as u64 == self.length()
             && self.crc == Self::seal(crc32c::crc32c(content), position, self.data, self.large)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Little-endian numbers of so many bytes.
+    fn numbers(numbers: &[(u64, usize)]) -> Vec<u8> {
+        let bytes = numbers
+            .iter()
+            .flat_map(|(number, length)| number.to_le_bytes().into_iter().take(*length));
+        bytes.collect()
+    }
+
+    /// The format is on disks: these bytes never change.
+    #[test]
+    fn the_bytes_of_a_file_header() {
+        let header = FileHeader {
+            number: 3,
+            base: 4096,
+            predecessor: 2,
+            created_ms: 1000,
+            durable: 4000,
+            next_append: 77,
+        };
+        let mut expected = b"LEVJ\0\0\0\0".to_vec();
+        expected.extend(numbers(&[(1, 2), (0, 6), (3, 8), (4096, 8), (2, 8)]));
+        expected.extend(numbers(&[(1000, 8), (4000, 8), (77, 8)]));
+        let crc = crc32c::crc32c(&expected[8..]);
+        expected[4..8].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(header.encode().as_slice(), expected);
+        assert_eq!(FileHeader::decode(&expected), Ok(header));
+        expected[8] = 2;
+        let crc = crc32c::crc32c(&expected[8..]);
+        expected[4..8].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(FileHeader::decode(&expected), Err(HeaderError::Newer(2)));
+        expected[9] = 1;
+        assert_eq!(FileHeader::decode(&expected), Err(HeaderError::Bad));
+    }
+
+    #[test]
+    fn the_bytes_of_a_block_head() {
+        let head = BlockHead {
+            number: 3,
+            position: 4096,
+            bodies: 200,
+            meta: 8,
+            first_append: 77,
+            appends: 2,
+            durable: 4000,
+        };
+        let meta = [1, 9, 0, 0, 0, 0, 0, 0];
+        let mut expected = b"LBLK\0\0\0\0".to_vec();
+        expected.extend(numbers(&[(1, 2), (0, 2), (8, 4), (3, 8), (4096, 8)]));
+        expected.extend(numbers(&[(200, 8), (77, 8), (4000, 8), (2, 4), (0, 4)]));
+        // Seeded with the number of the file and the position, then the head, then the records.
+        let seeded = [
+            &numbers(&[(3, 8), (4096, 8)])[..],
+            &expected[8..],
+            &meta[..],
+        ]
+        .concat();
+        let crc = crc32c::crc32c(&seeded);
+        expected[4..8].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(head.encode(&meta).as_slice(), expected);
+        assert_eq!(BlockHead::decode(&expected, 3, 4096), Some(head));
+        assert_eq!(BlockHead::decode(&expected, 4, 4096), None);
+        assert_eq!(BlockHead::decode(&expected, 3, 4104), None);
+        assert!(head.checks(&expected, &meta) && !head.checks(&expected, &meta[1..]));
+        assert_eq!(head.end(), 4096 + 64 + 200 + 8);
+    }
+
+    #[test]
+    fn the_bytes_of_a_chunk_head() {
+        let content = b"shared and large";
+        let head = ChunkHead::new(crc32c::crc32c(content), 4160, 10, 6);
+        let sealed = [&content[..], &numbers(&[(4160, 8), (10, 4), (6, 4)])].concat();
+        let mut expected = numbers(&[(10, 4), (6, 4), (u64::from(crc32c::crc32c(&sealed)), 4)]);
+        expected.extend_from_slice(b"LCHK");
+        assert_eq!(head.encode().as_slice(), expected);
+        assert_eq!(ChunkHead::decode(&expected), Some(head));
+        assert!(head.checks(content, 4160) && !head.checks(content, 4168));
+        assert_eq!(head.length(), 32);
     }
 }

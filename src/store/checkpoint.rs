@@ -12,6 +12,7 @@
 use std::io::IoSlice;
 
 use super::Files;
+use super::block::{NUMBER_MAX, is_block_position};
 use super::disk::{Disk, Open};
 use super::error::StoreError;
 use super::ledger::Ledger;
@@ -38,6 +39,12 @@ pub fn number(name: &str) -> Option<u64> {
 /// The name of a checkpoint that is being written.
 pub fn temporary(number: u64) -> String {
     format!("{}.tmp", name(number))
+}
+
+/// Whether it is the name of a checkpoint that was never finished.
+pub fn is_temporary(name: &str) -> bool {
+    name.strip_suffix(".tmp")
+        .is_some_and(|name| number(name).is_some())
 }
 
 /// A checkpoint being put together.
@@ -213,6 +220,10 @@ impl Checkpoint {
             definitions: Vec::new(),
             queues: Vec::new(),
         };
+        let numbers = [checkpoint.from_append, checkpoint.next_id];
+        if !is_block_position(checkpoint.position) || numbers.iter().any(|n| *n > NUMBER_MAX) {
+            return Err(damage(16));
+        }
         let mut rest = &bytes[HEAD..];
         checkpoint
             .take(&mut rest)
@@ -230,6 +241,9 @@ impl Checkpoint {
         }
         for _ in 0..take(rest)? {
             let (id, as_of) = (take(rest)?, take(rest)?);
+            if id.max(as_of) > NUMBER_MAX {
+                return None;
+            }
             self.queues.push((id, as_of, take_bytes(rest)?.to_vec()));
         }
         rest.is_empty().then_some(())
@@ -241,5 +255,51 @@ impl Checkpoint {
         let mut rest = bytes;
         let read = Ledger::decode(&mut rest, files, lossy)?;
         rest.is_empty().then_some(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::faulty::FaultyDisk;
+
+    /// The format is on disks: these bytes never change.
+    #[test]
+    fn the_bytes_of_a_checkpoint() {
+        let disk = FaultyDisk::seeded(1);
+        let mut draft = Draft::begin(4104, 9, 3, true);
+        draft.set_next_id(8);
+        draft.define(Kind::Vhost, b"/", b"");
+        draft.queue(7, 12, &Ledger::default());
+        assert_eq!(draft.knows(), 11);
+        draft.finish(&disk, 2, 4200).expect("a disk");
+        let bytes = disk
+            .contents("checkpoint-000000000002")
+            .expect("it has its name");
+        let mut expected = b"LCKP\0\0\0\0\x01\0\x01\0\0\0\0\0".to_vec();
+        for number in [4104u64, 9, 8, 4200] {
+            expected.extend_from_slice(&number.to_le_bytes());
+        }
+        // One definition; one queue with an empty ledger of five bytes.
+        expected.extend_from_slice(&[1, 1, 1, b'/', 0, 1, 7, 12, 5, 0, 0, 0, 0, 0]);
+        let crc = crc32c::crc32c(&expected[8..]);
+        expected[4..8].copy_from_slice(&crc.to_le_bytes());
+        assert_eq!(bytes, expected);
+        assert!(bytes.len() as u64 <= draft.bytes());
+        let read = Checkpoint::read(&disk, 2).expect("it is sound");
+        assert_eq!(
+            (read.position, read.from_append, read.next_id),
+            (4104, 9, 8)
+        );
+        assert_eq!((read.durable, read.clean), (4200, true));
+        assert_eq!(read.definitions, [(Kind::Vhost, b"/".to_vec(), Vec::new())]);
+        assert_eq!(read.queues, [(7, 12, vec![0; 5])]);
+    }
+
+    #[test]
+    fn names_are_numbers() {
+        assert_eq!(number(&name(7)), Some(7));
+        assert_eq!(number(&temporary(7)), None);
+        assert!(is_temporary(&temporary(7)) && !is_temporary(&name(7)) && !is_temporary("a.tmp"));
     }
 }

@@ -52,6 +52,17 @@ impl StoreError {
         }
     }
 
+    /// Whether the system has refused something.
+    pub fn is_io(&self) -> bool {
+        self.source.is_some()
+    }
+
+    /// Whether a file is not there.
+    pub fn is_not_found(&self) -> bool {
+        let source = self.source.as_ref();
+        source.is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Whether bytes are damaged, so that `--salvage` may help.
     pub fn is_damage(&self) -> bool {
         self.damage

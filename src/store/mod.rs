@@ -37,6 +37,7 @@ pub mod disk;
 pub mod error;
 pub mod faulty;
 pub mod files;
+pub mod inspect;
 mod journal;
 pub mod ledger;
 pub mod record;

@@ -25,6 +25,9 @@ const ATTENDED: u8 = 5;
 const DEFINE: u8 = 6;
 const FORGET: u8 = 7;
 
+/// Fewest bytes of a message in a chunk: two empty names, the head of a frame, a header's fixed part, its flags, the frame's end.
+const MESSAGE_BYTES_MIN: u64 = 2 + 7 + 12 + 2 + 1;
+
 /// Adjacent messages of one chunk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Run {
@@ -40,6 +43,19 @@ pub struct Run {
     pub bodies: u32,
     /// The flags that all of them have.
     pub flags: u8,
+}
+
+impl Run {
+    /// Position behind the chunk.
+    pub fn end(&self) -> u64 {
+        self.position.saturating_add(u64::from(self.length))
+    }
+
+    /// Whether there are chunks that have such a run; one that comes from disk is asked before it is believed.
+    pub fn is_plausible(&self) -> bool {
+        let least = u64::from(self.count) * MESSAGE_BYTES_MIN;
+        self.count > 0 && u64::from(self.start) + least <= u64::from(self.length)
+    }
 }
 
 /// What a definition is of. The numbers are on disk.

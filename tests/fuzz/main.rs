@@ -4,6 +4,8 @@
 #[path = "../../fuzz/checks/frames.rs"]
 mod frames;
 mod mutate;
+#[path = "../../fuzz/checks/recovery.rs"]
+mod recovery;
 #[path = "../../fuzz/checks/session.rs"]
 mod session;
 
@@ -20,6 +22,11 @@ const SEED: u64 = 0x1e_7e_2e_70;
 #[test]
 fn the_wires_parsers_survive_strangers_bytes() {
     run("frames", frames::check);
+}
+
+#[test]
+fn a_start_survives_any_bytes_on_disk() {
+    run("recovery", recovery::check);
 }
 
 #[test]
