@@ -222,10 +222,10 @@ impl Keeper {
         let names = self.disk.list().unwrap_or_default();
         for name in names {
             let number = checkpoint::number(name.trim_end_matches(".tmp"));
-            if number.is_some_and(|number| number < self.newest) {
-                if let Err(error) = self.disk.remove(&name) {
-                    self.cannot_remove(&name, error);
-                }
+            if number.is_some_and(|number| number < self.newest)
+                && let Err(error) = self.disk.remove(&name)
+            {
+                self.cannot_remove(&name, error);
             }
         }
     }

@@ -9,19 +9,7 @@ use leveret::queue::{Effects, Outcome, Queue};
 use leveret::store::faulty::FaultyDisk;
 use leveret::store::{Due, Receipt, Urgency};
 
-use super::world::{World, body, on_disk};
-
-/// SplitMix64.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let value = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (value ^ (value >> 31)) % bound
-    }
-}
+use super::world::{Random, World, body, on_disk};
 
 /// What is known of one message in one queue.
 struct Known {

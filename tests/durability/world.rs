@@ -36,7 +36,7 @@ pub struct World {
     pub broker: Arc<Broker>,
     pub keeper: Keeper,
     /// Bytes of the chunks that were published, each once: what had to be written.
-    published: u64,
+    pub published: u64,
 }
 
 impl World {
@@ -198,16 +198,6 @@ impl World {
         self.sync();
     }
 
-    /// Takes all messages; the caller settles them by sequence number.
-    pub fn take_all(&self, queue: &Arc<Queue>) -> Vec<u64> {
-        let mut effects = Effects::default();
-        let now = self.now();
-        let mut locked = queue.lock();
-        std::iter::from_fn(|| locked.get(false, now, &mut effects).now())
-            .map(|got| got.sequence)
-            .collect()
-    }
-
     pub fn acknowledge(&mut self, queue: &Arc<Queue>, sequences: &[u64]) {
         let now = self.now();
         for some in sequences.chunks(100) {
@@ -233,6 +223,15 @@ impl World {
             self.time.fetch_add(50, Ordering::Relaxed);
         }
         assert_eq!(self.keeper.take_reports(), Vec::<String>::new());
+    }
+
+    /// Takes as many messages as there are in front, up to `most`, as deliveries that wait for their acknowledgement.
+    pub fn take(&self, queue: &Arc<Queue>, most: usize) -> Vec<u64> {
+        let now = self.now();
+        let mut effects = Effects::default();
+        let mut locked = queue.lock();
+        let got = std::iter::from_fn(|| locked.get(false, now, &mut effects).now());
+        got.take(most).map(|got| got.sequence).collect()
     }
 
     pub fn files(&self) -> usize {
@@ -285,4 +284,17 @@ pub fn on_disk(world: &World, queue: &Arc<Queue>) -> Vec<u64> {
         }
     }
     numbers
+}
+
+/// SplitMix64: small, seeded, good enough for choices.
+pub struct Random(pub u64);
+
+impl Random {
+    /// Below `bound`, which is not 0.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let value = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (value ^ (value >> 31)) % bound
+    }
 }

@@ -35,8 +35,8 @@ pub struct Policy {
     pub calm_ms: u64,
     /// Dead bytes in sparse files that are much to gain.
     pub gain_bytes: u64,
-    /// Dead bytes in sparse files beyond which nothing is waited for, unless there is more than that alive: the disk holds at most
-    /// about twice what is live, and this.
+    /// Dead bytes in sparse files beyond which nothing is waited for, unless there is twice as much alive: the disk holds two to
+    /// three times what is live, as the files that are not sparse are half dead at worst, and this.
     pub pressure_bytes: u64,
     /// A census, which walks through all ledgers, comes no sooner after the last one, milliseconds.
     pub census_ms: u64,
@@ -167,7 +167,7 @@ pub fn to_compact(facts: &Facts, policy: &Policy, now: u64) -> Option<u64> {
         .map(|(_, file)| file.bytes() - file.live_bytes())
         .sum();
     let live: u64 = facts.values().map(FileFacts::live_bytes).sum();
-    let wait = if dead >= live.max(policy.pressure_bytes) {
+    let wait = if dead >= (live / 2).max(policy.pressure_bytes) {
         0
     } else if dead >= policy.gain_bytes {
         policy.calm_ms
