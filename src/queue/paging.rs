@@ -220,3 +220,6 @@ impl Core {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

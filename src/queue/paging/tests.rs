@@ -1,0 +1,549 @@
+//! A queue on a disk in memory against a plain list: any order of verbs, journal steps, evictions and loads, each of which may be
+//! left half done while other verbs come between.
+
+use std::sync::Arc;
+
+use amq_protocol::types::FieldTable;
+use proptest::collection::vec;
+use proptest::prelude::*;
+
+use super::evict::{Limits, Spilling, Step};
+use super::load::{Loaded, Plan};
+use super::*;
+use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, LARGE_BODY_BYTES, Message};
+use crate::queue::log::Links;
+use crate::queue::mailbox::Delivery;
+use crate::queue::overflow::Limits as Lengths;
+use crate::queue::{ChannelCredit, ConsumerSpec, Outcome, Queue, QueueSpec, Rules, Taken};
+use crate::store::faulty::FaultyDisk;
+use crate::store::spill::Spill;
+use crate::store::{Journal, Opening, Settings, Urgency};
+
+#[derive(Clone, Debug)]
+enum Op {
+    /// Messages of this length; bit i of the mask says whether message i % 8 is persistent.
+    Publish(usize, usize, u8),
+    Get(usize),
+    /// A consumer comes, or the one that is there goes.
+    Consume(u32),
+    Cancel,
+    /// The connection takes what is in its mailbox.
+    Drain,
+    Settle(u64, bool),
+    Purge,
+    Journal,
+    /// Evicts, keeping so many bytes at the head; with `taken` also bodies of messages that are out.
+    Evict(u64, bool),
+    /// Does what a load or an eviction has begun one step further.
+    Go,
+    Advance(u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum At {
+    Ready,
+    Out,
+}
+
+struct Entry {
+    sequence: u64,
+    len: usize,
+    returned: u32,
+    at: At,
+}
+
+enum Job {
+    Plan(Plan),
+    Loaded(Loaded),
+    Spilling(Spilling),
+    Written(Spilling, Extent),
+}
+
+struct World {
+    queue: Arc<Queue>,
+    journal: Arc<Journal>,
+    spill: Spill,
+    disk: FaultyDisk,
+    mailbox: Arc<Mailbox>,
+    consumer: Option<u32>,
+    consumers: u32,
+    entries: Vec<Entry>,
+    next: u64,
+    now: u64,
+    wanted: bool,
+    job: Option<Job>,
+    most: Option<u64>,
+}
+
+fn body(sequence: u64, len: usize) -> Vec<u8> {
+    (0..len)
+        .map(|at| (sequence as usize * 31 + at) as u8)
+        .collect()
+}
+
+impl World {
+    fn new(durable: bool, most: Option<u64>) -> Self {
+        let disk = FaultyDisk::seeded(7);
+        let settings = Settings {
+            file_bytes: 1 << 20,
+            window_bytes: 1 << 20,
+            reserve: 0,
+        };
+        let journal = Journal::open(disk.shared(), Opening::empty(), settings).expect("a journal");
+        let spill = Spill::open(disk.shared()).expect("a spill");
+        let spec = QueueSpec {
+            name: "q".into(),
+            vhost: "/".into(),
+            id: 1,
+            durable,
+            owner: None,
+            auto_delete: false,
+            arguments: FieldTable::default(),
+        };
+        let rules = Rules {
+            limits: Lengths {
+                messages: most,
+                bytes: None,
+            },
+            ..Rules::default()
+        };
+        let queue = Queue::new(spec, rules, Arc::clone(&journal), Urgency::Synced, 1);
+        Self {
+            queue,
+            journal,
+            spill,
+            disk,
+            mailbox: Arc::default(),
+            consumer: None,
+            consumers: 0,
+            entries: Vec::new(),
+            next: 0,
+            now: 1000,
+            wanted: false,
+            job: None,
+            most,
+        }
+    }
+
+    fn effects(&mut self, mut effects: Effects) {
+        while std::mem::take(&mut effects.unfinished) {
+            self.queue.lock().tick(self.now, &mut effects);
+        }
+        effects.wake();
+        assert!(!effects.dying);
+        self.wanted |= effects.load != Want::Nothing;
+    }
+
+    fn publish(&mut self, count: usize, len: usize, persistent: u8) {
+        let mut links = Links::default();
+        let mut messages: Vec<Message> = Vec::new();
+        let mut drafts = Vec::new();
+        let mut builder = ChunkBuilder::with_capacity(CHUNK_BYTES_MAX);
+        for number in 0..count {
+            let sequence = self.next;
+            self.next += 1;
+            self.entries.push(Entry {
+                sequence,
+                len,
+                returned: 0,
+                at: At::Ready,
+            });
+            let is_persistent = persistent >> (number % 8) & 1 == 1;
+            let properties: &[u8] = if is_persistent {
+                &[0x10, 0, 2]
+            } else {
+                &[0, 0]
+            };
+            let key = sequence.to_string();
+            let body = body(sequence, len);
+            if len >= LARGE_BODY_BYTES {
+                let message = Message::new(b"", key.as_bytes(), properties, &body);
+                if is_persistent {
+                    links.link(&message.chunk(), &self.journal);
+                }
+                messages.push(message);
+                continue;
+            }
+            let names = [&[0, key.len() as u8], key.as_bytes()].concat();
+            if !builder.fits(ChunkBuilder::size(names.len(), properties.len(), len)) {
+                let fresh = ChunkBuilder::with_capacity(CHUNK_BYTES_MAX);
+                let full = std::mem::replace(&mut builder, fresh).seal();
+                links.link(&full, &self.journal);
+                messages.extend(drafts.drain(..).map(|draft| full.message(&draft)));
+            }
+            drafts.push(builder.push(&names, properties, is_persistent, &body));
+        }
+        if !drafts.is_empty() {
+            let full = builder.seal();
+            links.link(&full, &self.journal);
+            messages.extend(drafts.drain(..).map(|draft| full.message(&draft)));
+        }
+        let mut effects = Effects::default();
+        self.queue
+            .lock()
+            .publish(messages.into_iter(), &links, self.now, &mut effects)
+            .expect("it is there");
+        self.effects(effects);
+    }
+
+    fn check_message(
+        &mut self,
+        sequence: u64,
+        message: &Message,
+        returned: u32,
+        redelivered: bool,
+    ) {
+        if self.most.is_some() {
+            // The limit has dropped what was in front of it; the counts say whether that was right.
+            self.entries
+                .retain(|entry| entry.at == At::Out || entry.sequence >= sequence);
+        }
+        let first = self
+            .entries
+            .iter_mut()
+            .find(|entry| entry.at == At::Ready)
+            .expect("there is a ready one");
+        assert_eq!(first.sequence, sequence, "the oldest ready one comes first");
+        assert_eq!(message.routing_key(), sequence.to_string().as_bytes());
+        assert!(message.body() == body(sequence, first.len), "byte for byte");
+        assert_eq!(first.returned, returned);
+        assert_eq!(redelivered, returned > 0);
+        first.at = At::Out;
+    }
+
+    fn deliveries(&mut self) {
+        // Looked at in the order in which they were pushed, so soon that nothing has come between.
+        let new: Vec<(u64, Message, u32, bool)> = self.mailbox.look(|deliveries, _, _| {
+            let is_new = |delivery: &&Delivery| {
+                let known = self
+                    .entries
+                    .binary_search_by_key(&delivery.sequence, |e| e.sequence);
+                known.is_ok_and(|at| self.entries[at].at == At::Ready)
+            };
+            deliveries
+                .iter()
+                .filter(is_new)
+                .map(|one| {
+                    (
+                        one.sequence,
+                        one.message.clone(),
+                        one.returned,
+                        one.redelivered,
+                    )
+                })
+                .collect()
+        });
+        for (sequence, message, returned, redelivered) in new {
+            self.check_message(sequence, &message, returned, redelivered);
+        }
+    }
+
+    fn get(&mut self) -> bool {
+        let mut effects = Effects::default();
+        let taken = {
+            let mut locked = self.queue.lock();
+            let taken = locked.get(false, self.now, &mut effects);
+            if matches!(taken, Taken::Later) {
+                locked.when_loaded(&self.mailbox, self.now, &mut effects);
+            }
+            taken
+        };
+        match taken {
+            Taken::Got(got) => {
+                self.check_message(got.sequence, &got.message, got.returned, got.redelivered);
+                self.effects(effects);
+                self.drop_excess();
+                true
+            }
+            Taken::Later => {
+                self.effects(effects);
+                assert!(self.entries.iter().any(|entry| entry.at == At::Ready));
+                assert!(self.wanted || self.job.is_some(), "nobody will tell");
+                false
+            }
+            Taken::Empty => {
+                self.effects(effects);
+                assert!(self.entries.iter().all(|entry| entry.at == At::Out));
+                false
+            }
+        }
+    }
+
+    fn go(&mut self) -> bool {
+        let mut effects = Effects::default();
+        match self.job.take() {
+            Some(Job::Plan(plan)) => {
+                self.job = Some(Job::Loaded(plan.read(&self.queue, &self.journal)));
+            }
+            Some(Job::Loaded(mut loaded)) => {
+                if self
+                    .queue
+                    .lock()
+                    .install(&mut loaded, self.now, &mut effects)
+                {
+                    self.job = Some(Job::Loaded(loaded));
+                }
+            }
+            Some(Job::Spilling(spilling)) => {
+                let extent = spilling.write(&self.spill).expect("written");
+                self.job = Some(Job::Written(spilling, extent));
+            }
+            Some(Job::Written(spilling, extent)) => {
+                let _ = self.queue.lock().spilled(spilling, extent);
+            }
+            None => {
+                if !std::mem::take(&mut self.wanted) {
+                    return false;
+                }
+                let plan = self.queue.lock().plan_load(1 << 20, self.now);
+                self.job = plan.map(Job::Plan);
+            }
+        }
+        self.effects(effects);
+        true
+    }
+
+    fn evict(&mut self, keep: u64, taken: bool) {
+        if self.job.is_some() {
+            return;
+        }
+        let limits = Limits {
+            keep,
+            written: self.journal.written_position(),
+            taken,
+            spill: true,
+        };
+        let before = self.queue.lock().core.slots.resident();
+        let step = self.queue.lock().evict(limits);
+        match step {
+            Step::Freed(bytes, _) => {
+                assert_eq!(before - self.queue.lock().core.slots.resident(), bytes);
+            }
+            Step::Spill(spilling) => self.job = Some(Job::Spilling(spilling)),
+            Step::Nothing => {}
+        }
+    }
+
+    fn run(&mut self, op: &Op) {
+        match *op {
+            Op::Publish(count, len, persistent) => {
+                self.publish(count.min(2_000_000 / (len + 1)).max(1), len, persistent);
+            }
+            Op::Get(count) => {
+                for _ in 0..count {
+                    if !self.get() {
+                        break;
+                    }
+                }
+            }
+            Op::Consume(prefetch) => {
+                if self.consumer.is_none() {
+                    self.consumers += 1;
+                    let spec = ConsumerSpec {
+                        mailbox: Arc::clone(&self.mailbox),
+                        id: self.consumers,
+                        no_ack: false,
+                        exclusive: false,
+                        priority: 0,
+                        prefetch,
+                        channel: Arc::<ChannelCredit>::default(),
+                    };
+                    let mut effects = Effects::default();
+                    let mut locked = self.queue.lock();
+                    let number = locked.consume(spec).expect("not exclusive");
+                    locked.resume([number].into_iter(), false, self.now, &mut effects);
+                    drop(locked);
+                    self.consumer = Some(number);
+                    self.effects(effects);
+                }
+            }
+            Op::Cancel => {
+                if let Some(number) = self.consumer.take() {
+                    let mut effects = Effects::default();
+                    self.queue.lock().cancel(number, self.now, &mut effects);
+                    self.effects(effects);
+                }
+            }
+            Op::Drain => {
+                let drained = self.mailbox.drain(true, Vec::new());
+                let mut effects = Effects::default();
+                let waiting = drained.waiting.iter().map(|(_, number)| *number);
+                self.queue
+                    .lock()
+                    .resume(waiting, false, self.now, &mut effects);
+                self.effects(effects);
+            }
+            Op::Settle(mask, requeue) => self.settle(mask, requeue),
+            Op::Purge => {
+                let (count, effects) = self.queue.purge(self.now);
+                self.effects(effects);
+                let before = self.entries.len();
+                self.entries.retain(|entry| entry.at == At::Out);
+                assert_eq!(count, before - self.entries.len());
+            }
+            Op::Journal => {
+                for _ in 0..3 {
+                    self.journal.step(self.now);
+                }
+            }
+            Op::Evict(keep, taken) => self.evict(keep, taken),
+            Op::Go => {
+                self.go();
+            }
+            Op::Advance(by) => self.now += by,
+        }
+        self.deliveries();
+        self.drop_excess();
+        self.check();
+    }
+
+    fn settle(&mut self, mask: u64, requeue: bool) {
+        let meant: Vec<u64> = self
+            .entries
+            .iter()
+            .filter(|entry| entry.at == At::Out && mask >> (entry.sequence % 64) & 1 == 1)
+            .map(|entry| entry.sequence)
+            .take(1000)
+            .collect();
+        // What lies in the mailbox has not reached anybody who could settle it.
+        self.mailbox.drain(true, Vec::new());
+        let outcome = if requeue {
+            Outcome::Requeue
+        } else {
+            Outcome::Ack
+        };
+        let mut effects = Effects::default();
+        self.queue
+            .lock()
+            .settle(&meant, outcome, self.now, &mut effects);
+        self.effects(effects);
+        if requeue {
+            for entry in &mut self.entries {
+                if meant.binary_search(&entry.sequence).is_ok() {
+                    entry.at = At::Ready;
+                    entry.returned += 1;
+                }
+            }
+        } else {
+            self.entries
+                .retain(|entry| meant.binary_search(&entry.sequence).is_err());
+        }
+    }
+
+    /// What the length limit has dropped, if the queue had it at hand; it drops the others when they have come.
+    fn drop_excess(&mut self) {
+        let Some(most) = self.most else { return };
+        let ready = self.queue.ready();
+        loop {
+            let here = self
+                .entries
+                .iter()
+                .filter(|entry| entry.at == At::Ready)
+                .count();
+            if here as u64 <= most || here == ready {
+                break;
+            }
+            let first = self.entries.iter().position(|entry| entry.at == At::Ready);
+            self.entries.remove(first.expect("counted"));
+        }
+    }
+
+    fn check(&mut self) {
+        let locked = self.queue.lock();
+        locked.core.check();
+        let ready = self
+            .entries
+            .iter()
+            .filter(|entry| entry.at == At::Ready)
+            .count();
+        assert_eq!(locked.counts().0, ready);
+        let bytes: usize = self
+            .entries
+            .iter()
+            .filter(|entry| entry.at == At::Ready)
+            .map(|entry| entry.len)
+            .sum();
+        let core = &locked.core;
+        assert_eq!(core.ready_bytes + core.slots.cold_bytes(), bytes as u64);
+    }
+
+    /// Everything comes out in the end, and nothing is left on the disk.
+    fn finish(&mut self) {
+        self.run(&Op::Cancel);
+        self.run(&Op::Settle(u64::MAX, true));
+        while self.entries.iter().any(|entry| entry.at == At::Out) {
+            self.run(&Op::Settle(u64::MAX, true));
+        }
+        let mut idle = 0;
+        while !self.entries.is_empty() {
+            self.run(&Op::Get(10_000));
+            self.run(&Op::Settle(u64::MAX, false));
+            idle = if self.go() { 0 } else { idle + 1 };
+            self.deliveries();
+            self.drop_excess();
+            assert!(idle < 100, "{} messages do not come", self.entries.len());
+        }
+        while self.go() {}
+        self.check();
+        let locked = self.queue.lock();
+        assert!(!locked.core.paging.has_spilled());
+        assert_eq!(locked.core.slots.resident(), 0);
+        drop(locked);
+        self.spill.tidy();
+        let left = crate::store::disk::Disk::list(&self.disk).expect("listed");
+        assert!(
+            left.iter().all(|name| !name.starts_with("spill")),
+            "{left:?}"
+        );
+    }
+}
+
+fn op() -> impl Strategy<Value = Op> {
+    let count = prop_oneof![10 => 1..20usize, 5 => 50..400usize, 1 => 2000..6000usize];
+    let len = prop_oneof![10 => 0..300usize, 2 => 2000..9000usize, 1 => 16_000..40_000usize];
+    let persistent = prop_oneof![Just(0u8), Just(255u8), any::<u8>()];
+    let mask =
+        prop_oneof![3 => Just(u64::MAX), 2 => any::<u64>(), 1 => (0..64u32).prop_map(|n| 1 << n)];
+    let keep = prop_oneof![Just(0u64), 0..20_000u64, Just(1_000_000u64)];
+    prop_oneof![
+        10 => (count, len, persistent).prop_map(|(count, len, mask)| Op::Publish(count, len, mask)),
+        5 => prop_oneof![1..50usize, Just(2000)].prop_map(Op::Get),
+        2 => prop_oneof![Just(0u32), 1..100u32].prop_map(Op::Consume),
+        2 => Just(Op::Cancel),
+        3 => Just(Op::Drain),
+        5 => (mask, any::<bool>()).prop_map(|(mask, requeue)| Op::Settle(mask, requeue)),
+        1 => Just(Op::Purge),
+        6 => Just(Op::Journal),
+        12 => (keep, any::<bool>()).prop_map(|(keep, taken)| Op::Evict(keep, taken)),
+        20 => Just(Op::Go),
+        2 => (0..2000u64).prop_map(Op::Advance),
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { max_shrink_iters: 4_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_queue_that_lies_on_disk_is_a_list_all_the_same(
+        durable in any::<bool>(),
+        most in prop::option::weighted(0.2, 1..2000u64),
+        ops in vec(op(), 1..120),
+    ) {
+        let mut world = World::new(durable, most);
+        for op in &ops {
+            world.run(op);
+        }
+        world.finish();
+    }
+}
+
+#[test]
+fn repro() {
+    let mut world = World::new(false, None);
+    use Op::*;
+    for op in [Consume(1), Publish(4038, 8, 255), Evict(0, false), Go, Go, Evict(0, false), Go, Go, Publish(1, 0, 0), Go, Publish(1, 0, 0), Go, Go, Go, Go, Go, Evict(0, false), Get(2000), Get(2000), Go, Go, Cancel, Go] {
+        let kind = world.job.as_ref().map(|job| match job { Job::Plan(_) => "plan", Job::Loaded(_) => "loaded", Job::Spilling(_) => "spilling", Job::Written(..) => "written" });
+        eprintln!("{op:?} job {kind:?} wanted {} cold {:?} first {:?} asked {}", world.wanted, world.queue.lock().core.slots.cold(), world.queue.lock().core.slots.first_ready(), world.queue.lock().core.paging.asked);
+        world.run(&op);
+    }
+}
