@@ -1,5 +1,11 @@
 //! Nothing confirmed is ever lost: a simulated broker on a simulated disk, real restarts, real kills.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod failures;
 mod kill;
 mod reclaim;
 mod restart;

@@ -11,7 +11,8 @@ use super::{Login, PATIENCE, Peer};
 
 const SHELL: &str = r#"
 [ "$FILES" = 0 ] || ulimit -n "$FILES"
-mkdir -p "$DIR"
+[ -z "$DIR" ] || mkdir -p "$DIR"
+eval "$BEFORE"
 exec 3<&0
 "$@" </dev/null & broker=$!
 echo "broker pid $broker"
@@ -20,9 +21,26 @@ exec >/dev/null 2>&1
 (cat <&3; kill -9 $broker) >/dev/null 2>&1 & watch=$!
 wait $broker; code=$?
 kill $watch 2>/dev/null
-rm -rf "$DIR"
+[ -z "$DIR" ] || rm -rf "$DIR"
 exit $code
 "#;
+
+/// How a broker is started.
+#[derive(Default)]
+pub struct Start<'a> {
+    /// `--data-dir`.
+    pub data: std::path::PathBuf,
+    /// Removed when the broker has ended; nothing for None.
+    pub remove: Option<std::path::PathBuf>,
+    /// `--set`, `KEY=VALUE` each.
+    pub settings: &'a [&'a str],
+    /// More flags.
+    pub flags: &'a [&'a str],
+    /// Limit of open files; 0 leaves it.
+    pub files: u32,
+    /// What the shell does first: limits.
+    pub before: &'a str,
+}
 
 /// A running broker. Dropped, it is killed.
 pub struct Broker {
@@ -37,7 +55,7 @@ pub struct Broker {
     log: Arc<Mutex<Vec<String>>>,
 }
 
-fn foreign_uri() -> Option<String> {
+pub(super) fn foreign_uri() -> Option<String> {
     std::env::var("LEVERET_TEST_URI")
         .ok()
         .filter(|uri| !uri.is_empty())
@@ -70,8 +88,20 @@ impl Broker {
 
     /// The same with a limit of open files; 0 leaves it.
     pub fn with_files(settings: &[&str], files: u32) -> Self {
-        let directory = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"))
-            .join(super::unique(&format!("broker-{}", std::process::id())));
+        let directory = super::home::fresh("broker");
+        let mut broker = Self::spawn(&Start {
+            data: directory.join("data"),
+            remove: Some(directory),
+            settings,
+            files,
+            ..Start::default()
+        });
+        broker.listening();
+        broker
+    }
+
+    /// Starts it and does not wait until it listens: `listening` does.
+    pub fn spawn(start: &Start<'_>) -> Self {
         let mut command = Command::new("sh");
         command.args([
             "-c",
@@ -81,14 +111,16 @@ impl Broker {
             "serve",
             "--data-dir",
         ]);
-        command.arg(directory.join("data"));
+        command.arg(&start.data);
         command.args(["--set", "listeners.tcp.1=127.0.0.1:0"]);
-        for setting in settings {
+        for setting in start.settings {
             command.args(["--set", setting]);
         }
         command
-            .env("DIR", &directory)
-            .env("FILES", files.to_string());
+            .args(start.flags)
+            .env("DIR", start.remove.as_deref().unwrap_or("".as_ref()))
+            .env("BEFORE", start.before)
+            .env("FILES", start.files.to_string());
         for (name, _) in std::env::vars().filter(|(name, _)| name.starts_with("RABBITMQ_")) {
             command.env_remove(name);
         }
@@ -105,20 +137,24 @@ impl Broker {
             shell: Some((child, stdin)),
             pid: 0,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
-            user: value(settings, "default_user", "guest"),
-            password: value(settings, "default_pass", "guest"),
-            vhost: value(settings, "default_vhost", "/"),
+            user: value(start.settings, "default_user", "guest"),
+            password: value(start.settings, "default_pass", "guest"),
+            vhost: value(start.settings, "default_vhost", "/"),
             log,
         };
         broker.pid = broker.find("broker pid ").trim().parse().expect("a pid");
-        let address = broker.find("listening amqp ");
-        let address = address.split_whitespace().next().expect("an address");
-        broker.address = address.parse().expect("ADDRESS:PORT");
         broker
     }
 
+    /// Waits until it listens.
+    pub fn listening(&mut self) {
+        let address = self.find("listening amqp ");
+        let address = address.split_whitespace().next().expect("an address");
+        self.address = address.parse().expect("ADDRESS:PORT");
+    }
+
     /// Somebody else's broker.
-    fn at(uri: &str) -> Self {
+    pub(super) fn at(uri: &str) -> Self {
         let rest = uri.strip_prefix("amqp://").expect("amqp:// URI");
         let (login, host) = rest.split_once('@').unwrap_or(("guest:guest", rest));
         let (user, password) = login.split_once(':').expect("user:password");
@@ -186,6 +222,20 @@ impl Broker {
         self.log.lock().unwrap().clone()
     }
 
+    /// The same once it has ended, as one text: its own words only.
+    pub fn words(&self) -> String {
+        super::eventually("both ends of the log", || {
+            self.log()
+                .iter()
+                .filter(|line| *line == "log ended")
+                .count()
+                == 2
+        });
+        let mut lines = self.log();
+        lines.retain(|line| line != "log ended" && !line.starts_with("broker pid "));
+        lines.join("\n")
+    }
+
     /// Waits until a line of the log contains `what`; the rest of the line behind it.
     pub fn find(&self, what: &str) -> String {
         let end = Instant::now() + PATIENCE;
@@ -223,26 +273,36 @@ impl Broker {
 
     /// SIGTERM; checks that it exits with 0 within 5 s.
     pub fn stop(mut self) {
-        self.signal("TERM");
         let asked = Instant::now();
-        let (mut shell, stdin) = self.shell.take().expect("our broker");
-        let code = loop {
-            if let Some(status) = shell.try_wait().expect("our child") {
-                break status.code();
-            }
-            assert!(
-                asked.elapsed() < Duration::from_secs(10),
-                "still running 10 s after SIGTERM"
-            );
-            std::thread::sleep(Duration::from_millis(5));
-        };
-        drop(stdin);
+        self.signal("TERM");
+        let code = self.wait();
         assert_eq!(code, Some(0), "exit code; log:\n{}", self.log().join("\n"));
         assert!(
             asked.elapsed() < Duration::from_secs(5),
             "took {:?}",
             asked.elapsed()
         );
+    }
+
+    /// SIGKILL; when this returns the process is gone.
+    pub fn kill(mut self) {
+        self.signal("KILL");
+        assert_eq!(self.wait(), Some(128 + 9), "{}", self.log().join("\n"));
+    }
+
+    /// Waits until it has ended: the exit code.
+    pub fn wait(&mut self) -> Option<i32> {
+        let end = Instant::now() + PATIENCE;
+        let (mut shell, stdin) = self.shell.take().expect("our broker");
+        let code = loop {
+            if let Some(status) = shell.try_wait().expect("our child") {
+                break status.code();
+            }
+            assert!(Instant::now() < end, "still running after {PATIENCE:?}");
+            std::thread::sleep(Duration::from_millis(2));
+        };
+        drop(stdin);
+        code
     }
 
     /// Resident memory in KiB.

@@ -42,12 +42,14 @@ macro_rules! table {
 }
 
 pub mod broker;
+pub mod home;
 pub mod method;
 pub mod properties;
 pub mod raw;
 pub mod table;
 
-pub use broker::{Broker, foreign, shared};
+pub use broker::{Broker, Start, foreign, shared};
+pub use home::{End, Home};
 pub use method::{Method, access, basic, channel, confirm, connection, exchange, queue, tx};
 pub use properties::Properties;
 pub use raw::{Delivery, Login, Peer, Returned};
