@@ -536,7 +536,7 @@ impl Client {
                 model.get(queue, self.connection, no_ack, false);
                 let now_or_later = round == self.rounds;
                 if item.id == BASIC_GET_EMPTY {
-                    if now_or_later && !super::run::NO_PAGER {
+                    if now_or_later {
                         model.empty(queue)?;
                     }
                     BASIC_GET_EMPTY

@@ -1253,28 +1253,10 @@ impl Model {
     /// Whether nothing leaves the queue by itself.
     pub fn is_plain(&self, number: u64) -> bool {
         let queue = self.queue(number);
-        let expires = |entry: &Entry| self.messages[&entry.key.0].expiration.is_some();
-        queue.kind.ttl_ms.is_none()
-            && queue.kind.length.is_none()
-            && !queue.entries.iter().any(expires)
-    }
-
-    pub fn bounds(&self, number: u64, now: u64) -> (usize, usize) {
-        let queue = self.queue(number);
-        let most = queue.entries.iter().filter(|entry| !entry.settled).count();
-        let sure = |entry: &&Entry| {
-            !entry.settled && !entry.weak && !queue.may_die(entry, &self.messages, now)
-        };
-        (queue.entries.iter().filter(sure).count(), most)
-    }
-
-    pub fn all_weak(&mut self) {
-        self.evidence.clear();
-        for queue in self.queues.values_mut() {
-            for entry in &mut queue.entries {
-                entry.weak = true;
-            }
-        }
+        let keys = queue.entries.iter().map(|entry| &entry.key);
+        let expires = |(id, _): &Key| self.messages[id].expiration.is_some();
+        let mut keys = keys.chain(&queue.past);
+        queue.kind.ttl_ms.is_none() && queue.kind.length.is_none() && !keys.any(expires)
     }
 
     /// How many messages a client could see.

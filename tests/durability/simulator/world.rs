@@ -68,6 +68,7 @@ impl World {
         let users = Arc::new(Users::new());
         let settings = broker::Settings {
             clock: Clock::Manual(Arc::clone(&time.0)),
+            message_memory_budget: Some(4 << (10 + random.below(7))),
             ..broker::Settings::default()
         };
         let definitions = found.definitions.into_iter();
@@ -147,10 +148,15 @@ impl World {
         more
     }
 
+    /// A step of the pager; whether there is more to do at once.
+    pub fn pager(&mut self) -> bool {
+        self.broker.pager().step(&self.broker, self.time.now())
+    }
+
     /// Every step in the background once; whether there was something to do.
     pub fn background(&mut self) -> bool {
         let before = (self.journal.durable_append(), self.journal.bytes_written());
-        let more = self.journal();
+        let more = self.pager() | self.journal();
         more || before != (self.journal.durable_append(), self.journal.bytes_written())
     }
 
