@@ -6,12 +6,12 @@
 //! A room uses rooms on lower floors only; neighbours on a floor do not know each other (`tests/house.rs` reads every import).
 //!
 //! ```text
-//! 8  server      the process: sockets that listen, signals, memory watch, log      perf   `leveret perf`; uses wire alone
+//! 8  server      the process: data directory, sockets, signals, alarms, log         perf   `leveret perf`; uses wire alone
 //! 7  config      rabbitmq.conf, environment and --set as one typed struct
 //! 6  connection  the AMQP door: a task for each connection; session and channels without a socket
 //! 5  broker      the one object behind all doors: vhosts, topology, routing, dead letters, timers, alarms
 //! 4  queue       waiting messages and who wants them; mailboxes                    auth   users, passwords, permissions
-//! 3  exchange    message in, targets out                                           store  the journal; in memory so far
+//! 3  exchange    message in, targets out                                           store  journal, checkpoints, recovery
 //! 2  message     one message, as cheap to share as a pointer
 //! 1  wire        AMQP bytes to values and back; every reply text; the bounds of the wire
 //! ```
@@ -37,7 +37,7 @@
 //! 4. What must not be done under the lock comes back as `queue::Effects`: wake-ups, dead letters, deletions, deadlines.
 //! 5. The consumer's own task drains its mailbox and writes method, header and body from the message's bytes.
 //! 6. Acks of a round are grouped by queue and settled in one call; confirms leave when the journal says that the receipt is
-//!    due, which in memory is at once.
+//!    due.
 //!
 //! Nothing calls up: what travels back (a delivery, a cancel, an alarm, a direct reply) lies in a mailbox until its connection
 //! looks.

@@ -28,6 +28,8 @@ enum Command {
     Serve(ServeArguments),
     /// Read a configuration file and say whether the broker would start with it
     CheckConfig(CheckArguments),
+    /// Look at a data directory
+    Store(StoreArguments),
     /// Put load on any AMQP 0-9-1 broker and measure it
     Perf(Box<PerfArgs>),
 }
@@ -54,6 +56,22 @@ struct CheckArguments {
     file: PathBuf,
 }
 
+#[derive(Args)]
+struct StoreArguments {
+    #[command(subcommand)]
+    command: StoreCommand,
+}
+
+#[derive(Subcommand)]
+enum StoreCommand {
+    /// Print what is in it: definitions, queues, files, checkpoints, damage. Changes nothing, and works beside a running broker;
+    /// exit code 1 when something is damaged
+    Inspect {
+        /// The data directory
+        directory: PathBuf,
+    },
+}
+
 fn main() -> ExitCode {
     let line = CommandLine::parse();
     match line.command.unwrap_or(Command::Serve(line.serve)) {
@@ -74,6 +92,9 @@ fn main() -> ExitCode {
         Command::CheckConfig(CheckArguments { file }) => {
             server::check(Sources::from_process(), &file)
         }
+        Command::Store(StoreArguments {
+            command: StoreCommand::Inspect { directory },
+        }) => server::inspect(&directory),
         Command::Perf(arguments) => perf::run(*arguments),
     }
 }

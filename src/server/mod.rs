@@ -1,12 +1,13 @@
 //! The process: starts everything in order, waits for a signal, ends everything in order.
 //!
 //! Configuration, log, data directory (lock, recovery, its threads), listeners, monitors, accepting; then back: no more accepting,
-//! connections told and given time, monitors, data directory, log. `main` calls [`run`] and [`check`]; the broker's own work is
-//! not here.
+//! connections told and given time, monitors, data directory, log. `main` calls [`run`], [`check`] and [`inspect`]; the broker's own
+//! work is not here.
 
 mod core;
 mod descriptors;
 mod disk;
+mod inspect;
 mod listeners;
 mod logging;
 mod memory;
@@ -23,6 +24,7 @@ use tracing::{error, info};
 use crate::config::{Config, Notice, Sources};
 use crate::store::disk::Directory;
 use core::Core;
+pub use inspect::run as inspect;
 use signals::Signals;
 
 /// Time that connections get to take their connection.close at the end; then they are dropped.

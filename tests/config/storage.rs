@@ -9,7 +9,7 @@ use lapin::options::{BasicPublishOptions, ConfirmSelectOptions, QueueDeclareOpti
 use lapin::types::FieldTable;
 use lapin::{BasicProperties, Connection, ConnectionProperties};
 
-use crate::support::{PATIENCE, Running, home, leveret, refusal, write};
+use crate::support::{PATIENCE, Running, home, leveret, output, refusal, write};
 
 const LISTENER: [&str; 2] = ["--set", "listeners.tcp.default=127.0.0.1:0"];
 
@@ -229,6 +229,59 @@ fn a_file_that_cannot_be_read_is_named() {
     );
 }
 
+fn inspected(home: &Path, directory: &str) -> (Option<i32>, String) {
+    let output = output(leveret(home).args(["store", "inspect", directory]));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    (output.status.code(), text)
+}
+
+/// Names, sizes and times of all files.
+fn listing(directory: &Path) -> Vec<(PathBuf, u64, std::time::SystemTime)> {
+    let seen = files(directory, "").into_iter().map(|path| {
+        let about = std::fs::metadata(&path).expect("it is there");
+        (
+            path,
+            about.len(),
+            about.modified().expect("Linux has times"),
+        )
+    });
+    seen.collect()
+}
+
+#[test]
+fn inspect_shows_what_is_there_beside_a_running_broker_and_after_it() {
+    let home = home();
+    let mut running = Running::start(&mut serve(home.path()));
+    connected(&mut running, fill);
+    for clean in [false, true] {
+        let (code, text) = inspected(home.path(), "leveret-data");
+        assert_eq!(code, Some(0), "{text}");
+        for part in [
+            "'kept' in vhost '/'",
+            "100 messages",
+            "100000 bytes",
+            "'guest'",
+            "journal-",
+        ] {
+            assert!(text.contains(part), "{part} in {text}");
+        }
+        assert_eq!(text.contains("not clean"), !clean, "{text}");
+        if !clean {
+            running.signal("TERM");
+            running.end();
+        }
+    }
+    let directory = home.path().join("leveret-data");
+    let before = listing(&directory);
+    inspected(home.path(), "leveret-data");
+    assert_eq!(listing(&directory), before);
+    let line = refusal(leveret(home.path()).args(["store", "inspect", "none"]));
+    assert!(
+        line.starts_with("leveret: ") && line.contains("none"),
+        "{line}"
+    );
+}
+
 #[test]
 fn damage_stops_the_start_with_file_and_offset_unless_salvage_is_asked_for() {
     let home = home();
@@ -244,6 +297,11 @@ fn damage_stops_the_start_with_file_and_offset_unless_salvage_is_asked_for() {
     bytes[middle] ^= 0x10;
     std::fs::write(&checkpoint, bytes).expect("written");
     let line = refusal(&mut serve(home.path()));
+    let (code, text) = inspected(home.path(), "leveret-data");
+    assert!(
+        code == Some(1) && text.contains("DAMAGE"),
+        "{code:?} {text}"
+    );
     let name = checkpoint
         .file_name()
         .expect("a name")
