@@ -30,7 +30,7 @@ pub fn number(name: &str) -> Option<u64> {
 
 /// Keeps the file that a body lies in.
 #[derive(Clone, Debug)]
-pub struct Lease(Arc<Group>);
+pub struct Lease(#[expect(dead_code, reason = "its count is its meaning")] Arc<Group>);
 
 /// What leases are on: one file as a rule; two when a failed one was continued in another.
 #[derive(Debug, Default)]

@@ -393,7 +393,7 @@ mod tests {
         expected.extend_from_slice(&[SETTLE, 7, 2, 1, 2, 5, 1]);
         write::settle(&mut all, 7, &[1..3, 5..6]);
         expected.extend_from_slice(&[REQUEUE, 7, 1, 3, 1]);
-        write::requeue(&mut all, 7, &[3..4]);
+        write::requeue(&mut all, 7, std::slice::from_ref(&(3..4)));
         expected.extend_from_slice(&[MOVED, 7, 1, 9]);
         expected.extend_from_slice(run);
         write::moved(&mut all, 7, &[(9, RUN)]);

@@ -4,12 +4,10 @@
 //!
 //! ```text
 //! LEVERET_ROUNDS=100 cargo test --release --test durability kill::campaign -- --ignored --nocapture
-//! LEVERET_MINUTES=30 LEVERET_FROM_SEED=101 ...          # so long instead, from this seed on
 //! ```
 //!
-//! A campaign adds a row to `campaigns.md` and keeps it up to date after each seed, so that it may be stopped at any time and
-//! continued with the seed behind its last. A round is a kill; a seed is a data directory with one to five of them. The seed
-//! chooses what the clients do and when the broker is killed; the rest is up to the machine, so a seed may not fail again.
+//! A round is a kill; a seed is a data directory with one to five of them. The seed chooses what the clients do and when the
+//! broker is killed; the rest is up to the machine, so a seed may not fail again.
 
 mod body;
 mod book;
@@ -153,7 +151,8 @@ fn look(home: &Home, book: &Arc<Mutex<Book>>, empty: bool) {
         seed: 0,
     };
     let looked = runtime().block_on(async {
-        for queue in client.book().queues() {
+        let queues = client.book().queues();
+        for queue in queues {
             // The kill may have come between its deletion and its return.
             if queue == RECREATED {
                 client.prepare().await?;
@@ -198,90 +197,16 @@ fn confirmed_messages_survive_kill_9() {
 #[test]
 #[ignore = "a campaign: as long as LEVERET_MINUTES or LEVERET_ROUNDS say"]
 fn campaign() {
-    let number = |name: &str| {
-        std::env::var(name)
-            .ok()
-            .map(|text| text.parse::<u64>().expect("a number"))
-    };
-    let rounds = number("LEVERET_ROUNDS").unwrap_or(if number("LEVERET_MINUTES").is_some() {
-        u64::MAX
-    } else {
-        100
-    });
-    let end =
-        number("LEVERET_MINUTES").map(|minutes| Instant::now() + Duration::from_secs(60 * minutes));
-    let first = number("LEVERET_FROM_SEED").unwrap_or(1);
-    let mut row = Row::begin(first);
-    for seed in first.. {
+    crate::campaign::campaign("## kill -9", 100, |seed| {
         let outcome = run(seed);
         println!(
-            "seed {seed}: {} kills, {} confirmed, {} acks undone, {:?}",
-            outcome.rounds, outcome.confirmed, outcome.undone, outcome.faults
+            "seed {seed}: {} kills, {} confirmed, {} acks undone",
+            outcome.rounds, outcome.confirmed, outcome.undone
         );
-        row.add(seed, &outcome);
-        if row.rounds >= rounds || end.is_some_and(|end| Instant::now() >= end) {
-            break;
+        crate::campaign::Outcome {
+            rounds: outcome.rounds,
+            confirmed: outcome.confirmed,
+            faults: outcome.faults,
         }
-    }
-    assert!(row.failed.is_empty(), "seeds with faults: {:?}", row.failed);
-}
-
-/// A row of `campaigns.md`, the last line of the file, written anew after each seed.
-struct Row {
-    head: String,
-    tail: String,
-    first: u64,
-    rounds: u64,
-    confirmed: u64,
-    failed: Vec<u64>,
-    when: String,
-    version: String,
-}
-
-const CAMPAIGNS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/durability/campaigns.md");
-const SECTION: &str = "## kill -9";
-
-impl Row {
-    fn begin(first: u64) -> Self {
-        let output = |program: &str, arguments: &[&str]| {
-            let output = std::process::Command::new(program).args(arguments).output();
-            String::from_utf8_lossy(&output.expect("it runs").stdout)
-                .trim()
-                .to_owned()
-        };
-        let text = std::fs::read_to_string(CAMPAIGNS).expect("campaigns.md");
-        let section = text.find(SECTION).expect("a section for this");
-        let end = text[section + 3..]
-            .find("\n## ")
-            .map_or(text.len(), |at| section + 3 + at);
-        Self {
-            head: text[..end].trim_end().to_owned() + "\n",
-            tail: text[end..].to_owned(),
-            first,
-            rounds: 0,
-            confirmed: 0,
-            failed: Vec::new(),
-            when: output("date", &["-u", "+%Y-%m-%d %H:%M"]),
-            version: output("git", &["describe", "--always", "--dirty"]),
-        }
-    }
-
-    fn add(&mut self, seed: u64, outcome: &Outcome) {
-        self.rounds += outcome.rounds;
-        self.confirmed += outcome.confirmed;
-        if !outcome.faults.is_empty() {
-            self.failed.push(seed);
-        }
-        let findings = match self.failed.as_slice() {
-            [] => format!("none; {} messages confirmed", self.confirmed),
-            failed => format!("seeds {failed:?}"),
-        };
-        let (first, rounds) = (self.first, self.rounds);
-        let row = format!(
-            "| {} | {} | {first}-{seed} | {rounds} | {findings} |\n",
-            self.when, self.version
-        );
-        let (head, tail) = (&self.head, &self.tail);
-        std::fs::write(CAMPAIGNS, format!("{head}{row}{tail}")).expect("campaigns.md");
-    }
+    });
 }

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod campaign;
 mod failures;
 mod kill;
 mod reclaim;

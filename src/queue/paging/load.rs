@@ -103,6 +103,12 @@ impl Plan {
         if !sorted {
             messages.sort_by_key(|(sequence, _)| *sequence);
         }
+        if self.purpose == For::Peek
+            && let Some(first) = messages.iter().position(|(_, slot)| slot.is_some())
+        {
+            // An extent is read as a whole; only its first message was asked for.
+            messages.truncate(first + 1);
+        }
         copy_sparse(&mut messages);
         Loaded {
             purpose: self.purpose,

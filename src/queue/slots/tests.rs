@@ -211,11 +211,11 @@ proptest! {
                         (0, Some(cold)) => (cold.end, next.min(cold.end + count as u64)),
                         (1, Some(cold)) => {
                             let front: Vec<u64> = slots.front().map(|(sequence, _)| sequence).collect();
-                            (front.iter().rev().take(count).last().copied().unwrap_or(cold.first), cold.first)
+                            (front[front.len() - count.min(front.len())..].first().copied().unwrap_or(cold.first), cold.first)
                         }
                         (_, None) => {
                             let front: Vec<u64> = slots.front().map(|(sequence, _)| sequence).collect();
-                            let from = front.iter().nth(count / 2).copied().unwrap_or(next);
+                            let from = front.get(count / 2).copied().unwrap_or(next);
                             (from, next.min(from + count as u64))
                         }
                         _ => continue,

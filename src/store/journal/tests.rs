@@ -121,7 +121,7 @@ fn a_dirty_tail_is_synced_soon_though_nobody_waits() {
     let disk = FaultyDisk::seeded(1);
     let journal = begin(&disk);
     let mut records = Vec::new();
-    write::settle(&mut records, QUEUE, &[1..2]);
+    write::settle(&mut records, QUEUE, std::slice::from_ref(&(1..2)));
     journal.append(&records, Urgency::Lazy);
     let work = disk.work();
     assert_eq!(journal.step(1000), Wait::Until(1200));

@@ -212,7 +212,7 @@ fn what_was_written_comes_back() {
     life.publish(&[b"three".as_slice(); 5]);
     life.settle(2);
     let mut records = Vec::new();
-    write::requeue(&mut records, QUEUE, &[3..5]);
+    write::requeue(&mut records, QUEUE, std::slice::from_ref(&(3..5)));
     write::attended(&mut records, QUEUE);
     life.commit(&records);
     let found = recovered(&disk);

@@ -184,11 +184,6 @@ impl Client {
             .is_some_and(|awaits| !awaits.is_empty())
     }
 
-    /// Publishes that are neither confirmed nor refused.
-    pub fn unconfirmed(&self) -> usize {
-        self.outstanding.len()
-    }
-
     /// What the session has not taken yet.
     pub fn bytes(&self) -> Vec<u8> {
         let all = self
@@ -337,11 +332,6 @@ impl Client {
         }
     }
 
-    /// Whether the transaction has something to commit.
-    pub fn has_transaction(&self) -> bool {
-        !self.transaction.publishes.is_empty() || !self.transaction.settles.is_empty()
-    }
-
     fn channel_gone(&mut self, channel: u16, model: &mut Model) {
         model.give_back(self.connection, Some(channel));
         self.unacked.retain(|one| one.channel != channel);
@@ -458,7 +448,7 @@ impl Client {
             let why = fields.short();
             match awaited {
                 Some(Await::Looked(name)) if code == 404 => {
-                    drop(self.looked.queues.insert(name, None))
+                    self.looked.queues.insert(name, None);
                 }
                 Some(Await::LookedExchange(name)) if code == 404 => {
                     self.looked.exchanges.insert(name, false);

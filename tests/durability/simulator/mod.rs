@@ -1,4 +1,10 @@
 //! The simulator: a broker on a faulty disk, driven step by step by a seed, checked against what it promised.
+//!
+//! `cargo test` does a few hundred seeds. More of them, and what the variables mean: `campaign.rs`.
+//!
+//! ```text
+//! LEVERET_ROUNDS=20000 cargo test --release --test durability simulator::campaign -- --ignored --nocapture
+//! ```
 
 mod client;
 mod model;
@@ -7,7 +13,10 @@ mod run;
 mod wire;
 mod world;
 
-use self::run::{Sabotage, run};
+use self::run::{Outcome, Sabotage, run};
+
+/// Seeds that have found something once.
+const KEPT: [u64; 0] = [];
 
 fn check(seed: u64) {
     let outcome = run(seed, Sabotage::None);
@@ -21,7 +30,54 @@ fn check(seed: u64) {
 
 #[test]
 fn what_was_confirmed_is_there_after_any_crash() {
-    for seed in 0..3000 {
+    for seed in KEPT.into_iter().chain(0..500) {
         check(seed);
+    }
+}
+
+/// The seed that is in `LEVERET_FROM_SEED`, with everything that happens.
+#[test]
+#[ignore = "to look at one seed"]
+fn one() {
+    let seed = std::env::var("LEVERET_FROM_SEED").expect("a seed");
+    check(seed.parse().expect("a number"));
+}
+
+#[test]
+#[ignore = "a campaign: as long as LEVERET_MINUTES or LEVERET_ROUNDS say"]
+fn campaign() {
+    crate::campaign::campaign("## Simulator", 20_000, |seed| {
+        let Outcome {
+            verdict, figures, ..
+        } = run(seed, Sabotage::None);
+        crate::campaign::Outcome {
+            rounds: figures.lives as u64,
+            confirmed: figures.confirmed as u64,
+            faults: verdict.err().into_iter().collect(),
+        }
+    });
+}
+
+#[test]
+fn a_seed_does_the_same_every_time() {
+    for seed in 0..20 {
+        let (one, other) = (run(seed, Sabotage::None), run(seed, Sabotage::None));
+        assert_eq!(one.hash, other.hash, "seed {seed}");
+        assert_eq!(one.figures, other.figures, "seed {seed}");
+    }
+}
+
+/// A simulator that finds nothing has to show that it would.
+#[test]
+fn a_broker_that_breaks_its_promise_is_found_out() {
+    for sabotage in [
+        Sabotage::NoSync,
+        Sabotage::Lose,
+        Sabotage::Double,
+        Sabotage::Swap,
+        Sabotage::Forget,
+    ] {
+        let found = (0..100).find(|seed| run(*seed, sabotage).verdict.is_err());
+        assert!(found.is_some(), "{sabotage:?}");
     }
 }

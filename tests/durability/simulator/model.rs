@@ -956,11 +956,6 @@ impl Model {
         expected
     }
 
-    /// Exchanges that may be there after a crash, and whether they must or must not.
-    pub fn expected_exchanges(&self) -> BTreeMap<&'static str, Known> {
-        self.exchanges.clone()
-    }
-
     /// Bindings that nobody was told of: (binding, whether to keep it).
     pub fn doubtful_bindings(&self) -> Vec<(Binding, bool)> {
         let doubtful = self

@@ -33,7 +33,7 @@ pub struct Outcome {
 }
 
 /// What a run has seen, so that a campaign can say what it has tried.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
     pub published: usize,
     pub confirmed: usize,
