@@ -35,8 +35,16 @@ pub struct Output {
     sent: usize,
     /// Body bytes in `parts` that are not sent.
     apart: usize,
-    /// What stands from `bytes[at]` on waits for the receipt; in order.
-    gates: VecDeque<(usize, Receipt)>,
+    /// In the order of what stands behind them.
+    gates: VecDeque<Gate>,
+}
+
+/// What stands from `bytes[at]` on waits for the receipt.
+struct Gate {
+    at: usize,
+    receipt: Receipt,
+    /// What stands behind it leaves even if the receipt is lost.
+    yields: bool,
 }
 
 impl Output {
@@ -60,16 +68,30 @@ impl Output {
 
     /// What is appended from here on leaves when `receipt` is due.
     pub fn gate(&mut self, receipt: Receipt, journal: &Journal) {
+        self.push_gate(receipt, false, journal);
+    }
+
+    /// What is appended from here on leaves when `receipt` is due, or will never be: a failing disk does not stop consumers.
+    pub fn gate_if_can(&mut self, receipt: Receipt, journal: &Journal) {
+        self.push_gate(receipt, true, journal);
+    }
+
+    fn push_gate(&mut self, receipt: Receipt, yields: bool, journal: &Journal) {
         if receipt != Receipt::NOTHING && journal.is_due(receipt) != Due::Yes {
-            self.gates.push_back((self.bytes.len(), receipt));
+            self.gates.push_back(Gate {
+                at: self.bytes.len(),
+                receipt,
+                yields,
+            });
         }
     }
 
     /// Opens the gates whose receipt is due; the answer is for the first that stays shut.
     pub fn open_gates(&mut self, journal: &Journal) -> Due {
-        while let Some((_, receipt)) = self.gates.front() {
-            match journal.is_due(*receipt) {
+        while let Some(gate) = self.gates.front() {
+            match journal.is_due(gate.receipt) {
                 Due::Yes => self.gates.pop_front(),
+                Due::Lost if gate.yields => self.gates.pop_front(),
                 other => return other,
             };
         }
@@ -78,7 +100,7 @@ impl Output {
 
     /// Forgets what stands behind the first gate.
     pub fn drop_gated(&mut self) {
-        if let Some((at, _)) = self.gates.pop_front() {
+        if let Some(Gate { at, .. }) = self.gates.pop_front() {
             self.gates.clear();
             self.bytes.truncate(at);
             while let Some(part) = self.parts.pop_back_if(|part| part.at >= at) {
@@ -89,14 +111,14 @@ impl Output {
 
     /// What the first shut gate waits for.
     pub fn awaits(&self) -> Option<Receipt> {
-        self.gates.front().map(|(_, receipt)| *receipt)
+        self.gates.front().map(|gate| gate.receipt)
     }
 
     /// Whether there are bytes that may leave now.
     #[inline]
     pub fn is_sendable(&self) -> bool {
         // A part in front of a gate has a byte of its own between itself and the gate: the end octet of its frame.
-        !self.is_empty() && self.gates.front().is_none_or(|(at, _)| self.sent < *at)
+        !self.is_empty() && self.gates.front().is_none_or(|gate| self.sent < gate.at)
     }
 
     /// Appends the content frames of a message.
@@ -142,7 +164,7 @@ impl Output {
                 *count += 1;
             }
         };
-        let end = self.gates.front().map_or(self.bytes.len(), |(at, _)| *at);
+        let end = self.gates.front().map_or(self.bytes.len(), |gate| gate.at);
         for part in &self.parts {
             if part.at > end {
                 break;
@@ -175,8 +197,8 @@ impl Output {
         }
         self.sent += count;
         if self.sent == self.bytes.len() && self.parts.is_empty() {
-            for (at, _) in &mut self.gates {
-                *at = 0;
+            for gate in &mut self.gates {
+                gate.at = 0;
             }
             self.bytes.clear();
             self.sent = 0;
@@ -190,8 +212,8 @@ impl Output {
             for part in &mut self.parts {
                 part.at -= self.sent;
             }
-            for (at, _) in &mut self.gates {
-                *at -= self.sent;
+            for gate in &mut self.gates {
+                gate.at -= self.sent;
             }
             self.sent = 0;
         }

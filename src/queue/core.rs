@@ -21,6 +21,7 @@ use super::paging::Paging;
 use super::slots::{Slots, State};
 use super::{Got, Outcome, Queue, Rules, Taken};
 use crate::message::Message;
+use crate::store::Urgency;
 
 /// Steps that one lock hold takes at most; the rest is left for the next.
 pub const STEPS_MAX: usize = 1000;
@@ -88,7 +89,7 @@ impl Core {
             let terms = Terms {
                 now,
                 ttl_ms: self.rules.message_ttl_ms,
-                urgency: self.rules.sync.unwrap_or(me.default_sync),
+                urgency: self.urgency(me),
             };
             let mut placing = log.place(me.spec.id, links, terms);
             for message in messages {
@@ -108,6 +109,11 @@ impl Core {
         if self.slots.wants_sweep() {
             self.slots.sweep(STEPS_MAX);
         }
+    }
+
+    /// How soon messages have to be on disk.
+    pub(super) fn urgency(&self, me: &Queue) -> Urgency {
+        self.rules.sync.unwrap_or(me.default_sync)
     }
 
     #[inline]
@@ -136,7 +142,7 @@ impl Core {
         if self.slots.is_paged() {
             self.look_ahead(now, effects);
         }
-        self.arm(effects);
+        self.arm(now, effects);
     }
 
     /// Whether `x-max-length` or `x-max-length-bytes` is exceeded.
@@ -438,7 +444,7 @@ impl Core {
             self.last_used = now;
             effects.unused = auto_delete;
         }
-        self.arm(effects);
+        self.arm(now, effects);
     }
 
     /// Removes up to [`STEPS_MAX`] ready messages in front of `end`; returns how many, and whether that was all.
@@ -481,7 +487,7 @@ impl Core {
 
     pub(super) fn touch(&mut self, now: u64, effects: &mut Effects) {
         self.last_used = now;
-        self.arm(effects);
+        self.arm(now, effects);
     }
 
     /// Time has passed: the head may have expired, a cut-short step goes on. Returns whether the queue itself has expired.
@@ -509,11 +515,11 @@ impl Core {
 
     /// Asks for a tick when something has to happen earlier than what has been asked for.
     #[inline]
-    fn arm(&mut self, effects: &mut Effects) {
+    fn arm(&mut self, now: u64, effects: &mut Effects) {
         if self.gone {
             return;
         }
-        let head = self.head_expires();
+        let head = self.head_expires(now);
         let deadline = self.expires_unused().map_or(head, |at| at.min(head));
         if deadline < self.armed {
             self.armed = deadline;

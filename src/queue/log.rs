@@ -77,6 +77,8 @@ pub struct Log {
     settled: Ranges,
     requeued: Ranges,
     urgency: Option<Urgency>,
+    /// Due when the disk knows that somebody takes messages from here.
+    attended: Receipt,
 }
 
 impl Log {
@@ -129,12 +131,23 @@ impl Log {
         }
     }
 
-    /// The queue has somebody who takes messages: after a crash any of them may have been delivered.
-    pub fn attended(&mut self, queue: u64) {
+    /// The queue has somebody who takes messages: after a crash any of them may have been delivered. The disk is to know that
+    /// before one that it has leaves; one that is placed later is on disk later.
+    pub fn attend(&mut self, queue: u64, urgency: Urgency, journal: &Journal) {
         if self.ledger.attend() {
             write::attended(&mut self.records, queue);
-            self.hurry(Urgency::Lazy);
+            self.hurry(if self.ledger.is_empty() {
+                Urgency::Lazy
+            } else {
+                urgency
+            });
+            self.attended = self.append(queue, journal);
         }
+    }
+
+    /// What the first deliveries of this life wait for.
+    pub fn attended(&self) -> Receipt {
+        self.attended
     }
 
     /// Messages lie elsewhere on disk: `record` says where.

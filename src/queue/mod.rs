@@ -413,9 +413,17 @@ impl Locked<'_> {
     }
 
     fn attend(&mut self) {
+        let urgency = self.core.urgency(self.queue);
         if let Some(log) = &mut self.core.log {
-            log.attended(self.queue.spec.id);
+            log.attend(self.queue.spec.id, urgency, &self.queue.journal);
         }
+    }
+
+    /// What the answer to [`consume`](Self::consume) or [`get`](Self::get), and every delivery after it, waits for: the disk
+    /// knows that messages may have been delivered.
+    pub fn attended(&self) -> Receipt {
+        let log = self.core.log.as_ref();
+        log.map_or(Receipt::NOTHING, |log| log.attended())
     }
 
     /// Settles deliveries, at most [`STEPS_MAX`] at a time; what the queue does not know is passed over.

@@ -105,12 +105,20 @@ impl Core {
         }
     }
 
-    /// When the head expires; [`NEVER`] when it does not, or when nobody knows yet.
-    pub(super) fn head_expires(&self) -> u64 {
-        match self.slots.first_ready() {
-            Some(sequence) => self.slots.get(sequence).map_or(NEVER, |slot| slot.expires),
-            None => self.cold_head_expires().unwrap_or(NEVER),
+    /// When the head has to be looked at for its age; [`NEVER`] when it stays, or when nobody knows yet. One that is over, and
+    /// lies on disk alone, goes when it has been loaded: until then no tick can do anything about it.
+    pub(super) fn head_expires(&self, now: u64) -> u64 {
+        let (expires, is_away) = match self.slots.first_ready() {
+            Some(sequence) => (
+                self.slots.get(sequence).map_or(NEVER, |slot| slot.expires),
+                self.slots.is_away(sequence),
+            ),
+            None => (self.cold_head_expires().unwrap_or(NEVER), true),
+        };
+        if is_away && expiry::is_expired(expires, now) {
+            return NEVER;
         }
+        expires
     }
 
     /// When the first cold message expires, if that is known.

@@ -114,6 +114,7 @@ struct State {
     counts: [u64; 7],
     cut_at: Option<u64>,
     off: bool,
+    lying: bool,
     work: Work,
     history: u64,
 }
@@ -127,22 +128,7 @@ pub struct FaultyDisk {
 impl FaultyDisk {
     /// An empty disk that has no faults until it is told to. The seed decides what a crash leaves.
     pub fn seeded(seed: u64) -> Self {
-        Self::with(State {
-            random: Random(seed),
-            names: BTreeMap::new(),
-            safe_names: BTreeMap::new(),
-            unsynced_names: Vec::new(),
-            images: HashMap::new(),
-            open: HashMap::new(),
-            next_file: 1,
-            capacity: ROOMY,
-            orders: Vec::new(),
-            counts: [0; 7],
-            cut_at: None,
-            off: false,
-            work: Work::default(),
-            history: 0,
-        })
+        Self::with(State::fresh(Random(seed)))
     }
 
     fn with(state: State) -> Self {
@@ -211,6 +197,11 @@ impl FaultyDisk {
             from,
             to: from.saturating_add(count),
         });
+    }
+
+    /// From here on syncs of files only say that they have, to see whether a test notices.
+    pub fn lie(&self) {
+        self.state.lock().lying = true;
     }
 
     /// No operation fails any more, the room is not bounded, and the power stays on if it is.
@@ -323,23 +314,35 @@ impl NameChange {
 }
 
 impl State {
-    /// The same disk in another life: no orders, nothing open.
-    fn successor(&self) -> Self {
+    /// An empty disk.
+    fn fresh(random: Random) -> Self {
         Self {
-            random: self.random.clone(),
+            random,
             names: BTreeMap::new(),
             safe_names: BTreeMap::new(),
             unsynced_names: Vec::new(),
             images: HashMap::new(),
             open: HashMap::new(),
-            next_file: self.next_file,
-            capacity: self.capacity,
+            next_file: 1,
+            capacity: ROOMY,
             orders: Vec::new(),
             counts: [0; 7],
             cut_at: None,
             off: false,
+            lying: false,
             work: Work::default(),
+            history: 0,
+        }
+    }
+
+    /// The same disk in another life: no orders, nothing open.
+    fn successor(&self) -> Self {
+        Self {
+            next_file: self.next_file,
+            capacity: self.capacity,
+            lying: self.lying,
             history: self.history,
+            ..Self::fresh(self.random.clone())
         }
     }
 
@@ -589,7 +592,9 @@ impl File for Handle {
             return answer;
         }
         state.work.syncs += 1;
-        self.image(&mut state).sync();
+        if !state.lying {
+            self.image(&mut state).sync();
+        }
         Ok(())
     }
 

@@ -77,7 +77,7 @@ pub enum Due {
 
 /// What a confirm waits for: numbers of appends, one for each level. Only an append makes one that is not
 /// [`NOTHING`](Receipt::NOTHING).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Receipt {
     durable: u64,
     written: u64,

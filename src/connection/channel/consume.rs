@@ -97,7 +97,7 @@ impl Channel {
             prefetch: self.prefetch,
             channel: Arc::clone(self.credit()),
         };
-        let (number, rules) = {
+        let (number, rules, attended) = {
             let mut locked = queue.lock();
             if locked.is_gone() {
                 return Err(Reply::not_found_queue(&name, &cx.vhost.name));
@@ -105,7 +105,7 @@ impl Channel {
             let number = locked
                 .consume(spec)
                 .map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?;
-            (number, Arc::clone(locked.rules()))
+            (number, Arc::clone(locked.rules()), locked.attended())
         };
         let timeout_ms = parsed.timeout_ms.or(rules.consumer_timeout_ms);
         cx.consumers.add(Consumer {
@@ -119,6 +119,7 @@ impl Channel {
             timeout_ms: timeout_ms.or(cx.settings.consumer_timeout_ms),
         });
         self.consumers += 1;
+        out.gate_if_can(attended, cx.broker.journal());
         self.consume_ok(out, consume.nowait, &tag);
         let mut effects = Effects::default();
         queue

@@ -21,13 +21,13 @@ impl Channel {
         cx.access.queue(Verb::Read, &name)?;
         let queue = cx.vhost.usable_queue(&name, cx.id)?;
         let mut effects = Effects::default();
-        let taken = {
+        let (taken, attended) = {
             let mut locked = queue.lock();
             let taken = locked.get(get.no_ack, cx.now, &mut effects);
             if matches!(taken, Taken::Later) {
                 locked.when_loaded(&cx.mailbox, cx.now, &mut effects);
             }
-            taken
+            (taken, locked.attended())
         };
         cx.broker.perform(&queue, effects);
         let got = match taken {
@@ -44,6 +44,7 @@ impl Channel {
                 return Ok(());
             }
         };
+        out.gate_if_can(attended, cx.broker.journal());
         let tag = self.next_tag();
         let remaining = u32::try_from(got.remaining).unwrap_or(u32::MAX);
         method::write_get_ok(

@@ -247,6 +247,8 @@ pub struct Model {
     next: u64,
     /// Restarts that were not clean.
     crashes: usize,
+    /// Messages confirmed.
+    pub confirms: usize,
 }
 
 impl Model {
@@ -447,6 +449,7 @@ impl Model {
     }
 
     pub fn confirmed(&mut self, id: u64) {
+        self.confirms += 1;
         self.entries_of(id).for_each(|entry| entry.confirmed = true);
     }
 

@@ -83,6 +83,9 @@ pub fn run(seed: u64, sabotage: Sabotage) -> Outcome {
     let mut random = Random::new(seed);
     let time = Time(Arc::new(AtomicU64::new(1_700_000_000_000)));
     let disk = FaultyDisk::seeded(seed);
+    if sabotage == Sabotage::NoSync {
+        disk.lie();
+    }
     let world = match World::start(&disk, &time, &mut random) {
         Ok(world) => world,
         Err(why) => {
@@ -111,6 +114,7 @@ pub fn run(seed: u64, sabotage: Sabotage) -> Outcome {
         hurt: false,
     };
     let verdict = run.all();
+    run.figures.confirmed = run.model.confirms;
     Outcome {
         hash: run.hash,
         trace: run.trace,
