@@ -157,9 +157,11 @@ impl Run {
         self.finish()
     }
 
-    /// What every run begins with.
+    /// What every run begins with. The dead letters' queue is there from the beginning: without it they go nowhere.
     fn set_up(&mut self) -> Verdict {
-        for name in [DEAD, "plain0", "plain1", "reject"] {
+        self.ask(0, Ask::Declare(DEAD));
+        self.until_idle(0)?;
+        for name in ["plain0", "plain1", "reject"] {
             self.ask(0, Ask::Declare(name));
         }
         for (name, ..) in EXCHANGES {
