@@ -226,7 +226,7 @@ impl Client {
                 }
             }
             Ask::Close(channel) => {
-                self.channel_gone(channel, model);
+                self.channel_gone(channel, model, now);
                 self.awaits(channel, Await::Closed);
             }
             Ask::Prefetch(channel, _) => self.awaits(channel, Await::Nothing(BASIC_QOS_OK)),
@@ -332,7 +332,7 @@ impl Client {
         }
     }
 
-    fn channel_gone(&mut self, channel: u16, model: &mut Model) {
+    fn channel_gone(&mut self, channel: u16, model: &mut Model, now: u64) {
         model.give_back(self.connection, Some(channel));
         self.unacked.retain(|one| one.channel != channel);
         let gone: Vec<(u16, String)> = self
@@ -344,6 +344,9 @@ impl Client {
         for key in gone {
             if let Some((queue, no_ack)) = self.consumers.remove(&key) {
                 model.cancel(queue, no_ack);
+                if no_ack {
+                    model.weaken(queue, now);
+                }
                 self.former.insert(key, (queue, no_ack));
             }
         }
@@ -457,7 +460,7 @@ impl Client {
             }
             // What was asked behind it is not answered.
             self.awaits.remove(&channel);
-            self.channel_gone(channel, model);
+            self.channel_gone(channel, model, now);
             let ok = method(channel, CHANNEL_CLOSE_OK, &[]);
             self.asked.push_front((
                 Ask::Open(channel),

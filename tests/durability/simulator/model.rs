@@ -192,13 +192,6 @@ impl Queue {
             || ttl.is_some_and(|ttl| entry.placed_ms + ttl <= now)
     }
 
-    /// A client that does not ack has gone, perhaps with any of what is here.
-    fn weaken(&mut self) {
-        for entry in &mut self.entries {
-            entry.weak = true;
-        }
-    }
-
     /// Settles it for good.
     fn forget(&mut self, index: usize) {
         let entry = self.entries.remove(index);
@@ -807,21 +800,49 @@ impl Model {
         }
     }
 
+    /// Somebody who does not ack has gone, perhaps with any of what is in the queue, or had come into it as a dead letter.
+    pub fn weaken(&mut self, number: u64, now: u64) {
+        let Some(queue) = self.queues.get_mut(&number) else {
+            return;
+        };
+        queue.entries.iter_mut().for_each(|entry| entry.weak = true);
+        if queue.kind.name != DEAD {
+            return;
+        }
+        let Self {
+            queues, messages, ..
+        } = self;
+        for source in queues.values_mut().filter(|queue| queue.kind.dead_letters) {
+            let may: Vec<bool> = source
+                .entries
+                .iter()
+                .map(|entry| source.may_die(entry, messages, now))
+                .collect();
+            for (entry, may) in source.entries.iter_mut().zip(may) {
+                entry.weak |= may;
+            }
+        }
+    }
+
     /// A connection has ended, which had these consumers: its exclusive queues go.
-    pub fn disconnected(&mut self, connection: usize, consumers: &[(u64, bool)]) {
+    pub fn disconnected(&mut self, connection: usize, consumers: &[(u64, bool)], now: u64) {
         for (number, no_ack) in consumers {
             self.cancel(*number, *no_ack);
-            if *no_ack && let Some(queue) = self.queues.get_mut(number) {
-                queue.weaken();
+            if *no_ack {
+                self.weaken(*number, now);
             }
         }
         self.give_back(connection, None);
-        for queue in self.queues.values_mut() {
+        let mut blind = Vec::new();
+        for (number, queue) in &mut self.queues {
             queue.gets.remove(&connection);
             if queue.blind_gets.remove(&connection).is_some() {
-                queue.weaken();
+                blind.push(*number);
             }
         }
+        blind
+            .into_iter()
+            .for_each(|number| self.weaken(number, now));
         let alive = self
             .queues
             .iter()
@@ -849,17 +870,21 @@ impl Model {
     }
 
     /// No consumers, nothing in anybody's hands.
-    fn nobody_is_there(&mut self) {
+    fn nobody_is_there(&mut self, now: u64) {
+        // What such a consumer was sent, and did not read, is gone.
+        let is_blind = |queue: &Queue| queue.no_ack_consumers > 0 || !queue.blind_gets.is_empty();
+        let blind = self.queues.iter().filter(|(_, queue)| is_blind(queue));
+        let blind: Vec<u64> = blind.map(|(number, _)| *number).collect();
+        blind
+            .into_iter()
+            .for_each(|number| self.weaken(number, now));
         for queue in self.queues.values_mut() {
-            // What such a consumer was sent, and did not read, is gone.
-            let blind = queue.no_ack_consumers > 0 || !queue.blind_gets.is_empty();
             queue.consumers = 0;
             queue.no_ack_consumers = 0;
             queue.blind_gets.clear();
             queue.gets.clear();
             for entry in &mut queue.entries {
                 entry.out = None;
-                entry.weak |= blind;
             }
             queue.entries.retain(|entry| entry.durable);
         }
@@ -879,8 +904,8 @@ impl Model {
     }
 
     /// The broker has been stopped as it should be, on a disk that worked.
-    pub fn stopped(&mut self) {
-        self.nobody_is_there();
+    pub fn stopped(&mut self, now: u64) {
+        self.nobody_is_there(now);
         self.quiet();
         self.groups.clear();
         self.queues.retain(|_, queue| queue.deleted.is_none());
@@ -910,7 +935,7 @@ impl Model {
                 self.witness(group, number, key, false, now);
             }
         }
-        self.nobody_is_there();
+        self.nobody_is_there(now);
         for queue in self.queues.values_mut() {
             for entry in &mut queue.entries {
                 let promised = entry.confirmed && (kept || !queue.kind.os);

@@ -189,7 +189,8 @@ impl Run {
         self.world.disconnect(number);
         if let Some(client) = self.clients.remove(&number) {
             let consumers: Vec<(u64, bool)> = client.consumers.into_values().collect();
-            self.model.disconnected(number, &consumers);
+            let now = self.now();
+            self.model.disconnected(number, &consumers, now);
         }
     }
 
@@ -383,7 +384,7 @@ impl Run {
         self.disk = self.disk.crash();
         let now = self.now();
         if stopped {
-            self.model.stopped();
+            self.model.stopped(now);
         } else {
             self.model.crashed(false, now);
         }
