@@ -145,6 +145,9 @@ impl Keeper {
 
     /// Writes the last checkpoint of a run. Nothing happens in the broker any more, and the journal still works.
     pub fn begin_clean_stop(&mut self) {
+        for queue in self.broker.all_queues() {
+            queue.lock().stop();
+        }
         self.dead.failed();
         self.dead.begins();
         self.checkpoint = Some(Snapshot::new(self.newest + 1, true));

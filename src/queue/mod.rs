@@ -444,6 +444,11 @@ impl Locked<'_> {
         self.core.unsend(self.queue, deliveries, now, effects);
     }
 
+    /// The broker stops, nobody is there any more: the journal hears what it does not know yet.
+    pub fn stop(&mut self) {
+        self.core.keep_dying();
+    }
+
     /// Adds a consumer and returns the queue's number for it. It is served from the next [`resume`](Self::resume) on, so that
     /// consume-ok goes first.
     pub fn consume(&mut self, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {

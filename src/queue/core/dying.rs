@@ -42,6 +42,18 @@ impl Core {
             .collect()
     }
 
+    /// The broker stops: what was rejected, and has not died yet, is in the queue after the next start, as delivered before.
+    pub(in crate::queue) fn keep_dying(&mut self) {
+        let Some(log) = &mut self.log else {
+            return;
+        };
+        for (sequence, reason) in &self.dying {
+            if *reason == Reason::Rejected {
+                log.requeued(*sequence);
+            }
+        }
+    }
+
     /// The copies are placed: the sources are settled. Returns whether more are dying.
     pub(in crate::queue) fn buried(
         &mut self,

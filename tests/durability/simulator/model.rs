@@ -240,6 +240,7 @@ pub struct Model {
     next: u64,
     /// Restarts that were not clean.
     crashes: usize,
+    hurt: bool,
     /// Messages confirmed.
     pub confirms: usize,
 }
@@ -548,6 +549,19 @@ impl Model {
                 return Err(format!("{name}: {key:?} is fetched before {:?}", first.key));
             }
         }
+        if key.1.is_none() {
+            // A crash may have taken its dead letter back.
+            let back = (key.0, Some(name));
+            for dead in self
+                .queues
+                .values_mut()
+                .filter(|queue| queue.kind.name == DEAD)
+            {
+                if let Some(index) = dead.position(back) {
+                    dead.entries[index].weak = true;
+                }
+            }
+        }
         let entry = &mut self.queue_mut(number).entries[index];
         entry.weak = false;
         match holder {
@@ -731,9 +745,9 @@ impl Model {
         let queue = self.queue_mut(number);
         // What is on its way to a consumer stays; nobody can say which.
         let certain = queue.consumers == 0 && queue.gets.is_empty();
-        let held = |entry: &Entry| entry.out.is_some() || entry.dying;
-        for entry in queue.entries.iter_mut().filter(|entry| !held(entry)) {
-            if certain {
+        for entry in queue.entries.iter_mut().filter(|entry| entry.out.is_none()) {
+            // One that was rejected is not purged, unless a crash has made it ready again.
+            if certain && !entry.dying {
                 entry.settled = true;
             } else {
                 entry.weak = true;
@@ -905,6 +919,7 @@ impl Model {
 
     /// The broker has been stopped as it should be, on a disk that worked.
     pub fn stopped(&mut self, now: u64) {
+        self.hurt = false;
         self.nobody_is_there(now);
         self.quiet();
         self.groups.clear();
@@ -923,9 +938,15 @@ impl Model {
         }
     }
 
+    /// The disk has failed in this life: who was told what counts, marks that nobody was told of do not.
+    pub fn hurt(&mut self) {
+        self.hurt = true;
+    }
+
     /// The power has failed (or, with `kept` by the operating system, only the process).
     pub fn crashed(&mut self, kept: bool, now: u64) {
         self.crashes += 1;
+        let hurt = std::mem::take(&mut self.hurt);
         self.evidence.clear();
         for (group, parts) in std::mem::take(&mut self.groups) {
             for (number, id) in parts.publishes {
@@ -940,6 +961,8 @@ impl Model {
             for entry in &mut queue.entries {
                 let promised = entry.confirmed && (kept || !queue.kind.os);
                 entry.weak |= entry.settled || !promised;
+                // Deliveries go on while the disk cannot take the mark.
+                entry.delivered &= !hurt;
                 entry.settled = false;
             }
         }

@@ -332,6 +332,7 @@ impl Run {
             }
         };
         self.hurt = true;
+        self.model.hurt();
         self.note(what);
     }
 
