@@ -601,7 +601,9 @@ impl Model {
             return Ok(());
         }
         let ready = queue.entries.iter().find(|entry| {
-            let plain = self.messages[&entry.key.0].expiration.is_none();
+            // A crash may have taken a dead letter back.
+            let surely = entry.key.1.is_none() || self.crashes == 0;
+            let plain = surely && self.messages[&entry.key.0].expiration.is_none();
             plain && entry.out.is_none() && !entry.settled && !entry.weak && !entry.dying
         });
         match ready {
