@@ -314,3 +314,35 @@ fn put_text(fields: &mut FieldTable, name: &str, text: &str) {
 fn put_flag(fields: &mut FieldTable, name: &str, flag: bool) {
     fields.insert(ShortString::from(name), AMQPValue::Boolean(flag));
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The format is on disks: these bytes never change. Those of exchanges, queues, users and permissions are in the fixtures of
+    /// tests/durability.
+    #[test]
+    fn the_bytes_of_vhosts_and_bindings() {
+        assert_eq!(vhost("/"), (Kind::Vhost, b"\x01\0/".to_vec(), Vec::new()));
+        let mut arguments = FieldTable::default();
+        put_text(&mut arguments, "a", "bc");
+        put_flag(&mut arguments, "f", true);
+        let fields = b"\x01aS\0\0\0\x02bc\x01ft\x01";
+        let (kind, key, value) = binding(&Binding {
+            vhost: "/",
+            source: "from",
+            to_queue: true,
+            destination: "to",
+            routing_key: "rk",
+            arguments: &arguments,
+            durable: true,
+        });
+        let expected = [&b"\x01\0/\x04\0from\x05\0queue\x02\0to\x02\0rk"[..], fields].concat();
+        assert_eq!(
+            (kind, key.as_slice(), value.as_slice()),
+            (Kind::Binding, &expected[..], &fields[..])
+        );
+        assert_eq!(names(&key)[..5], ["/", "from", "queue", "to", "rk"]);
+        assert_eq!(super::fields(&value), Some(arguments));
+    }
+}

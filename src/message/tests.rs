@@ -391,3 +391,46 @@ proptest! {
         }
     }
 }
+
+/// The format is on disks: these bytes never change.
+#[test]
+fn the_bytes_of_a_chunk() {
+    let mut builder = ChunkBuilder::with_capacity(200);
+    let first = builder.push(b"\x01x\x02rk", &DURABLE, true, b"body");
+    let mut second = builder.push(b"\x00\x01k", &NONE, false, b"");
+    builder.push_hidden_keys(&mut second, [&b"bcc"[..]].into_iter());
+    let sealed = builder.seal();
+    let expected = [
+        // Names, header frame, body frame.
+        &b"\x01x\x02rk"[..],
+        &[
+            2, 0, 0, 0, 0, 0, 15, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0x10, 0, 2, 0xCE,
+        ],
+        b"\x03\0\0\0\0\0\x04body\xCE",
+        // Without a body; then keys that nobody sees.
+        b"\x00\x01k",
+        &[
+            2, 0, 0, 0, 0, 0, 14, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xCE,
+        ],
+        b"\x07\0\0\0\x03\0\0\0bcc",
+    ]
+    .concat();
+    assert_eq!(sealed.parts(), (&expected[..], None));
+    let places = [first, second].map(|draft| sealed.message(&draft).place());
+    assert_eq!((places[0].flags, places[1].flags), (2, 8));
+    let large = Message::from_parts(
+        b"\x00\x01k",
+        &NONE,
+        &[7; LARGE_BODY_BYTES],
+        std::iter::empty(),
+    );
+    let head = [
+        &b"\x00\x01k"[..],
+        &[
+            2, 0, 0, 0, 0, 0, 14, 0, 60, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, 0, 0, 0, 0xCE,
+        ],
+    ]
+    .concat();
+    let chunk = large.chunk();
+    assert_eq!(chunk.parts(), (&head[..], Some(&[7; LARGE_BODY_BYTES][..])));
+}

@@ -426,6 +426,18 @@ mod tests {
     }
 
     #[test]
+    fn kinds_keep_their_numbers() {
+        let numbers = Kind::ALL.map(|kind| kind as u8);
+        assert_eq!(numbers, [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(numbers.map(Kind::of), Kind::ALL.map(Some));
+        assert_eq!((Kind::of(0), Kind::of(10)), (None, None));
+        assert_eq!(
+            [PLACE, SETTLE, REQUEUE, MOVED, ATTENDED, DEFINE, FORGET],
+            [1, 2, 3, 4, 5, 6, 7]
+        );
+    }
+
+    #[test]
     fn no_bytes_panic() {
         let mut all = Vec::new();
         write::place(&mut all, 7, 1, 1000, None, &[RUN, RUN]);

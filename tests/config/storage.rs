@@ -197,7 +197,8 @@ fn data_of_a_later_version_is_refused_and_left_alone() {
     let line = refusal(&mut serve(home.path()));
     assert!(
         line.starts_with("leveret: leveret-data/version: ")
-            && line.contains("format 99, written by a later version"),
+            && line.contains("format 99, written by a later version")
+            && line.contains("this one knows formats up to 1"),
         "{line}"
     );
     assert_eq!(

@@ -7,6 +7,7 @@ mod support;
 
 mod campaign;
 mod failures;
+mod fixture;
 mod kill;
 mod reclaim;
 mod restart;

@@ -3,7 +3,7 @@
 
 mod definitions;
 mod features;
-mod messages;
+pub(crate) mod messages;
 mod settled;
 mod time;
 
@@ -13,20 +13,20 @@ use crate::support::*;
 const OWN_CHANNEL: u16 = 99;
 
 /// Declares a durable queue.
-fn durable(peer: &mut Peer, name: &str, arguments: Table) {
+pub(crate) fn durable(peer: &mut Peer, name: &str, arguments: Table) {
     let declare = queue::declare(name, "durable", arguments);
     peer.ask(1, &declare, &queue::declare_ok(name, 0, 0));
 }
 
 /// A fresh durable queue.
-fn durable_queue(peer: &mut Peer) -> String {
+pub(crate) fn durable_queue(peer: &mut Peer) -> String {
     let name = unique("durable");
     durable(peer, &name, table! {});
     name
 }
 
 /// Publishes on a channel of its own and waits until all is confirmed.
-fn confirmed<B: AsRef<[u8]>>(
+pub(crate) fn confirmed<B: AsRef<[u8]>>(
     peer: &mut Peer,
     (exchange, key): (&str, &str),
     messages: impl IntoIterator<Item = (Properties, B)>,
@@ -43,23 +43,27 @@ fn confirmed<B: AsRef<[u8]>>(
 }
 
 /// Publishes persistent messages to a queue and waits until all are confirmed.
-fn keep<B: AsRef<[u8]>>(peer: &mut Peer, queue: &str, bodies: impl IntoIterator<Item = B>) {
+pub(crate) fn keep<B: AsRef<[u8]>>(
+    peer: &mut Peer,
+    queue: &str,
+    bodies: impl IntoIterator<Item = B>,
+) {
     let persistent = |body| (Properties::persistent(), body);
     confirmed(peer, ("", queue), bodies.into_iter().map(persistent));
 }
 
 /// The bodies `0` to `count - 1` as text.
-fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
+pub(crate) fn numbers(range: std::ops::Range<u32>) -> Vec<String> {
     range.map(|number| number.to_string()).collect()
 }
 
 /// Takes everything out of a queue.
-fn drain(peer: &mut Peer, queue: &str) -> Vec<Delivery> {
+pub(crate) fn drain(peer: &mut Peer, queue: &str) -> Vec<Delivery> {
     std::iter::from_fn(|| peer.take(1, queue)).collect()
 }
 
 /// The bodies of everything in a queue, which is empty afterwards.
-fn bodies(peer: &mut Peer, queue: &str) -> Vec<String> {
+pub(crate) fn bodies(peer: &mut Peer, queue: &str) -> Vec<String> {
     let all = drain(peer, queue);
     all.iter()
         .map(|delivery| delivery.text().to_owned())
@@ -67,7 +71,7 @@ fn bodies(peer: &mut Peer, queue: &str) -> Vec<String> {
 }
 
 /// There is no such queue.
-fn queue_is_gone(peer: &mut Peer, name: &str) {
+pub(crate) fn queue_is_gone(peer: &mut Peer, name: &str) {
     let text = format!("NOT_FOUND - no queue '{name}' in vhost '/'");
     peer.refused(1, &queue::declare(name, "passive", table! {}), 404, &text);
 }

@@ -5,7 +5,7 @@ use crate::support::home::both;
 use crate::support::table::strings;
 
 /// Every property, and headers of every type; header keys in ascending order, as RabbitMQ 4 gives them back.
-fn everything() -> Properties {
+pub(crate) fn everything() -> Properties {
     let inner = table! { "z" => 1i32, "a" => Value::Void, "list" => strings(&["x", ""]) };
     let headers = table! {
         "array" => Value::Array(vec![Value::I32(-1), Value::Table(inner.clone()), Value::Bytes(vec![0, 255])]),
@@ -45,7 +45,7 @@ fn everything() -> Properties {
 }
 
 /// Bytes that look random and differ for each size.
-fn body(size: usize) -> Vec<u8> {
+pub(crate) fn body(size: usize) -> Vec<u8> {
     let mut state = size as u64 ^ 0x9E37_79B9_7F4A_7C15;
     let next = || {
         state = state
