@@ -60,6 +60,8 @@ fn a_deadline_stays_where_it_was() {
         );
         keep(&mut peer, &name, ["one"]);
         let published_ms = now_ms();
+        // A clean stop waits for those who do not answer.
+        drop(peer);
         home.restart(end);
         let mut peer = home.channel();
         peer.has(1, &name, 1, 0);
