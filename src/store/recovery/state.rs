@@ -48,7 +48,7 @@ impl State {
             })?;
         }
         for (id, as_of, bytes) in checkpoint.queues {
-            let (ledger, missing) = Checkpoint::ledger(&bytes, &self.files, self.lossy)
+            let (mut ledger, missing) = Checkpoint::ledger(&bytes, &self.files, self.lossy)
                 .ok_or_else(|| {
                     StoreError::damage(
                         format!(
@@ -58,6 +58,10 @@ impl State {
                         0,
                     )
                 })?;
+            if checkpoint.clean {
+                // Whoever took messages then has told what came of it.
+                ledger.wake_up(true);
+            }
             self.missing += missing;
             self.saw(id);
             self.as_of = self.as_of.max(as_of);
