@@ -72,7 +72,8 @@ enum Await {
     },
     Cancelled(String),
     Committed(u64),
-    Closed,
+    /// With the consumers that the channel had.
+    Closed(Vec<(u16, String)>),
 }
 
 /// A delivery that can be settled.
@@ -109,7 +110,7 @@ pub struct Client {
     awaits: BTreeMap<u16, VecDeque<Await>>,
     /// Queue and whether it settles by itself, by channel and tag.
     pub consumers: BTreeMap<(u16, String), (u64, bool)>,
-    /// Consumers of channels that are closed, for what was on its way.
+    /// Consumers of channels whose close is not answered, for what is on its way.
     former: BTreeMap<(u16, String), (u64, bool)>,
     pub unacked: Vec<Unacked>,
     outstanding: BTreeMap<u64, u64>,
@@ -184,6 +185,18 @@ impl Client {
             .is_some_and(|awaits| !awaits.is_empty())
     }
 
+    /// Whether a get is without its answer: it may be waiting for the disk, and is looked up again when that has answered.
+    pub fn is_fetching(&self) -> bool {
+        let mut awaits = self.awaits.values().flatten();
+        awaits.any(|one| matches!(one, Await::Got { .. }))
+    }
+
+    /// Whether something is to be deleted that the session has not taken yet.
+    pub fn is_arranging(&self) -> bool {
+        let mut asked = self.asked.iter();
+        asked.any(|(ask, _)| matches!(ask, Ask::Delete(_) | Ask::DeleteExchange(_)))
+    }
+
     /// What the session has not taken yet.
     pub fn bytes(&self) -> Vec<u8> {
         let all = self
@@ -226,8 +239,8 @@ impl Client {
                 }
             }
             Ask::Close(channel) => {
-                self.channel_gone(channel, model, now);
-                self.awaits(channel, Await::Closed);
+                let consumers = self.channel_gone(channel, model, now);
+                self.awaits(channel, Await::Closed(consumers));
             }
             Ask::Prefetch(channel, _) => self.awaits(channel, Await::Nothing(BASIC_QOS_OK)),
             Ask::Declare(name) => {
@@ -332,7 +345,9 @@ impl Client {
         }
     }
 
-    fn channel_gone(&mut self, channel: u16, model: &mut Model, now: u64) {
+    /// A channel is closed. One that does not ack may have been sent more than was heard so far: for the model its consumers
+    /// stay until [they are gone](Self::consumers_gone).
+    fn channel_gone(&mut self, channel: u16, model: &mut Model, now: u64) -> Vec<(u16, String)> {
         model.give_back(self.connection, Some(channel));
         self.unacked.retain(|one| one.channel != channel);
         let gone: Vec<(u16, String)> = self
@@ -341,13 +356,14 @@ impl Client {
             .filter(|(of, _)| *of == channel)
             .cloned()
             .collect();
-        for key in gone {
-            if let Some((queue, no_ack)) = self.consumers.remove(&key) {
-                model.cancel(queue, no_ack);
+        for key in &gone {
+            if let Some((queue, no_ack)) = self.consumers.remove(key) {
                 if no_ack {
                     model.weaken(queue, now);
+                } else {
+                    model.cancel(queue, no_ack);
                 }
-                self.former.insert(key, (queue, no_ack));
+                self.former.insert(key.clone(), (queue, no_ack));
             }
         }
         match channel {
@@ -358,6 +374,22 @@ impl Client {
             }
             _ => {}
         }
+        gone
+    }
+
+    /// All that was on its way to consumers of a closed channel has come.
+    fn consumers_gone(&mut self, consumers: &[(u16, String)], model: &mut Model) {
+        for key in consumers {
+            if let Some((queue, true)) = self.former.remove(key) {
+                model.cancel(queue, true);
+            }
+        }
+    }
+
+    /// The consumers that the model knows of: queue, and whether it settles by itself.
+    pub fn all_consumers(&self) -> Vec<(u64, bool)> {
+        let former = self.former.values().filter(|(_, no_ack)| *no_ack);
+        self.consumers.values().chain(former).copied().collect()
     }
 
     /// What the session has said.
@@ -460,7 +492,8 @@ impl Client {
             }
             // What was asked behind it is not answered.
             self.awaits.remove(&channel);
-            self.channel_gone(channel, model, now);
+            let consumers = self.channel_gone(channel, model, now);
+            self.consumers_gone(&consumers, model);
             let ok = method(channel, CHANNEL_CLOSE_OK, &[]);
             self.asked.push_front((
                 Ask::Open(channel),
@@ -554,7 +587,10 @@ impl Client {
                 }
                 TX_COMMIT_OK
             }
-            Await::Closed => CHANNEL_CLOSE_OK,
+            Await::Closed(consumers) => {
+                self.consumers_gone(&consumers, model);
+                CHANNEL_CLOSE_OK
+            }
         };
         if item.id != expected {
             return Err(format!("{:#x} instead of {expected:#x}", item.id));

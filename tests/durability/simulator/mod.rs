@@ -81,3 +81,13 @@ fn a_broker_that_breaks_its_promise_is_found_out() {
         assert!(found.is_some(), "{sabotage:?}");
     }
 }
+
+/// Of a transaction without an answer nothing is promised but that it is whole: no other check would see half of one.
+#[test]
+fn half_a_transaction_is_found_out() {
+    let found = (0..200).find(|seed| {
+        let verdict = run(*seed, Sabotage::Half).verdict;
+        verdict.is_err_and(|why| why.contains("is there in part"))
+    });
+    assert!(found.is_some());
+}

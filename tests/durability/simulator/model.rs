@@ -237,6 +237,8 @@ pub struct Model {
     groups: BTreeMap<u64, Group>,
     /// Of each transaction that was under way when the power failed: what shows whether it is there.
     evidence: Vec<(u64, u64, Key, bool)>,
+    /// Dead letters of queues that were deleted before a stop.
+    dead: BTreeSet<Key>,
     next: u64,
     /// Restarts that were not clean.
     crashes: usize,
@@ -694,7 +696,9 @@ impl Model {
                 (entry.durable, entry.confirmed)
             }
             // Deleted or purged meanwhile, or settled when it was seen here before.
-            None if source_past || crashes > 0 => (self.messages[&key.0].persistent, false),
+            None if source_past || crashes > 0 || self.dead.contains(&key) => {
+                (self.messages[&key.0].persistent, false)
+            }
             None => return Err(format!("{name}: {key:?} had no reason to die")),
         };
         self.queue_mut(number).entries.push(Entry {
@@ -919,9 +923,26 @@ impl Model {
         });
     }
 
+    /// What may have died in queues that are deleted: its dead letters may be seen only later.
+    fn remember_dead(&mut self, now: u64) {
+        let deleted = self.queues.values().filter(|queue| queue.deleted.is_some());
+        for queue in deleted.filter(|queue| queue.kind.dead_letters) {
+            let dying = queue
+                .entries
+                .iter()
+                .filter(|entry| queue.may_die(entry, &self.messages, now));
+            let keys = dying
+                .map(|entry| entry.key)
+                .chain(queue.past.iter().copied());
+            self.dead
+                .extend(keys.map(|(id, _)| (id, Some(queue.kind.name))));
+        }
+    }
+
     /// The broker has been stopped as it should be, on a disk that worked.
     pub fn stopped(&mut self, now: u64) {
         self.hurt = false;
+        self.remember_dead(now);
         self.nobody_is_there(now);
         self.quiet();
         self.groups.clear();
@@ -959,6 +980,7 @@ impl Model {
             }
         }
         self.nobody_is_there(now);
+        self.older_lives_end();
         for queue in self.queues.values_mut() {
             for entry in &mut queue.entries {
                 let promised = entry.confirmed && (kept || !queue.kind.os);
@@ -968,6 +990,22 @@ impl Model {
                 entry.settled = false;
             }
         }
+    }
+
+    /// A life that a client knows of is behind the delete of those before it.
+    fn older_lives_end(&mut self) {
+        let declared = self.queues.iter().filter(|(_, queue)| queue.declared);
+        let newest: BTreeMap<&'static str, u64> = declared
+            .map(|(number, queue)| (queue.kind.name, *number))
+            .collect();
+        let Self {
+            queues, bindings, ..
+        } = self;
+        queues.retain(|number, queue| {
+            let newest = newest.get(queue.kind.name);
+            newest.is_none_or(|newest| number >= newest)
+        });
+        bindings.retain(|(_, queue, _), _| queues.contains_key(queue));
     }
 
     /// A message of a transaction that shows whether it is there, unless something else has happened to it.
@@ -1076,9 +1114,19 @@ impl Model {
         let Some(chosen) = chosen.or(lives.last()).copied() else {
             return Err(format!("queue {name} is back"));
         };
+        // Only messages tell lives apart: without them it may be another life's bindings that are there.
+        let proven = seen.is_some_and(|seen| seen.first().is_some_and(|key| has(&chosen, key)));
         for number in lives.into_iter().filter(|number| *number != chosen) {
             self.queues.remove(&number);
-            self.bindings.retain(|(_, queue, _), _| *queue != number);
+            let bindings = std::mem::take(&mut self.bindings);
+            let (other, kept): (BTreeMap<_, _>, _) = bindings
+                .into_iter()
+                .partition(|((_, queue, _), _)| *queue == number);
+            self.bindings = kept;
+            for (from, _, key) in other.into_keys().filter(|_| !proven) {
+                let binding = self.bindings.entry((from, chosen, key));
+                binding.or_insert(Known::Removing);
+            }
         }
         let queue = self.queue_mut(chosen);
         queue.declared = true;
@@ -1089,6 +1137,21 @@ impl Model {
     /// Whether a transaction was under way that shows whether it is there.
     pub fn has_evidence(&self) -> bool {
         !self.evidence.is_empty()
+    }
+
+    /// A message that was published by a transaction of which another part is seen, too: without it there is only half.
+    pub fn part(&self, all: &BTreeMap<u64, Vec<Seen>>) -> Option<(u64, Key)> {
+        let is_seen = |number: &u64, key: &Key| {
+            let seen = all.get(number);
+            seen.is_some_and(|seen| seen.iter().any(|seen| seen.key == *key))
+        };
+        let applied = self
+            .evidence
+            .iter()
+            .filter(|(_, number, key, publish)| *publish && is_seen(number, key));
+        let applied: Vec<_> = applied.collect();
+        let pair = applied.windows(2).find(|pair| pair[0].0 == pair[1].0)?;
+        Some((pair[1].1, pair[1].2))
     }
 
     /// Whether more than one life of a queue may be there.
@@ -1156,7 +1219,18 @@ impl Model {
             let Some(seen) = all.get(&number) else {
                 continue;
             };
-            let there = seen.iter().any(|seen| seen.key == key);
+            let queue = self.queue(number);
+            // A dead letter was there, too, before it died; where nothing is to be seen, time may have run out since the crash.
+            let dead = (key.0, Some(queue.kind.name));
+            let there = seen.iter().any(|seen| seen.key == key)
+                || all.values().flatten().any(|seen| seen.key == dead);
+            let index = queue.position(key);
+            if !there
+                && index
+                    .is_some_and(|index| queue.may_die(&queue.entries[index], &self.messages, now))
+            {
+                continue;
+            }
             let known = applied.entry(group).or_default();
             if there == publish {
                 known.0 = Some(key);

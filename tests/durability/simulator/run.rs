@@ -57,6 +57,8 @@ pub enum Sabotage {
     Swap,
     /// After a restart nobody says that messages were delivered before.
     Forget,
+    /// After a crash a part of a transaction that was under way is left out.
+    Half,
 }
 
 struct Run {
@@ -188,9 +190,9 @@ impl Run {
         self.note(format!("disconnect {number}"));
         self.world.disconnect(number);
         if let Some(client) = self.clients.remove(&number) {
-            let consumers: Vec<(u64, bool)> = client.consumers.into_values().collect();
             let now = self.now();
-            self.model.disconnected(number, &consumers, now);
+            self.model
+                .disconnected(number, &client.all_consumers(), now);
         }
     }
 
@@ -493,8 +495,8 @@ impl Run {
         let Some(client) = self.clients.get(&number) else {
             return Ok(());
         };
-        // One that is not listened to waits.
-        if !client.is_taken() {
+        // One that is not listened to waits; and nobody is to count on what another is about to delete.
+        if !client.is_taken() || self.clients.values().any(Client::is_arranging) {
             return self.round(number);
         }
         for _ in 0..1 + self.random.below(6) {
@@ -511,7 +513,8 @@ impl Run {
 
     /// Asks for one thing; whether more may follow in the same buffer.
     fn one_ask(&mut self, number: usize) -> bool {
-        let everybody_heard = self.clients.values().all(Client::is_taken);
+        let heard = |client: &Client| client.is_taken() && !client.is_fetching();
+        let everybody_heard = self.clients.values().all(heard);
         match self.random.below(100) {
             0..50 => {
                 self.publish(number);
@@ -801,6 +804,12 @@ impl Run {
             }
             all.insert(queue, seen);
         }
+        if self.sabotage == Sabotage::Half
+            && let Some((queue, key)) = self.model.part(&all)
+        {
+            let seen = all.entry(queue).or_default();
+            seen.retain(|seen| seen.key != key);
+        }
         spoil(self.sabotage, &mut all);
         // Back into their queues.
         self.ask(WATCHER, Ask::Close(PLAIN));
@@ -835,6 +844,6 @@ fn spoil(sabotage: Sabotage, all: &mut BTreeMap<u64, Vec<Seen>>) {
         }
         Sabotage::Swap => seen.swap(0, 1),
         Sabotage::Forget => seen.iter_mut().for_each(|seen| seen.redelivered = false),
-        Sabotage::None | Sabotage::NoSync => {}
+        Sabotage::None | Sabotage::NoSync | Sabotage::Half => {}
     }
 }
