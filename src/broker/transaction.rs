@@ -74,8 +74,17 @@ impl Transaction {
         for locked in &mut locks {
             locked.hand_over(&mut group);
         }
-        let receipt = group.append(broker.journal());
+        let mut receipt = group.append(broker.journal());
+        let mut both = parts.iter().zip(&locks);
+        let gone = both.find(|((queue, _), locked)| queue.spec.durable && locked.is_gone());
+        let vhost = gone.and_then(|((queue, _), _)| broker.vhost(&queue.spec.vhost));
         drop(locks);
+        // commit-ok must not come before the disk knows that a queue is deleted: it would be back after a crash, with what was
+        // passed over. Whoever deletes a queue writes that down before the topology is unlocked.
+        if let Some(vhost) = vhost {
+            drop(vhost.bindings.lock());
+            receipt = receipt.max(broker.definitions().receipt());
+        }
         for ((queue, _), own) in parts.iter().zip(effects) {
             for one in own {
                 broker.perform(queue, one);

@@ -15,8 +15,8 @@ mod world;
 
 use self::run::{Outcome, Sabotage, run};
 
-/// Seeds that have found something once.
-const KEPT: [u64; 0] = [];
+/// Seeds that have found something once. Both: commit-ok before the disk knew that a queue with one of its acks was deleted.
+const KEPT: [u64; 2] = [25_772, 26_981];
 
 fn check(seed: u64) {
     let outcome = run(seed, Sabotage::None);
