@@ -10,6 +10,7 @@
 //! The same seed and the same calls give the same disk. Not here: files being truncated, which the store never does.
 
 mod image;
+mod names;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io::{self, IoSlice};
@@ -18,6 +19,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use self::image::Image;
+use self::names::NameChange;
 use super::disk::{Disk, File, Open};
 
 /// Room of a disk that nobody has bounded.
@@ -89,13 +91,6 @@ pub struct Work {
     pub syncs: u64,
     /// Operations in all that change the disk: what [`FaultyDisk::cut_power_after`] counts.
     pub changes: u64,
-}
-
-#[derive(Clone)]
-enum NameChange {
-    Create(String, u64),
-    Remove(String, u64),
-    Rename(String, String, u64),
 }
 
 #[derive(Clone)]
@@ -283,33 +278,6 @@ impl FaultyDisk {
         }
         state.names.insert(name.to_owned(), file);
         state.safe_names.insert(name.to_owned(), file);
-    }
-}
-
-impl NameChange {
-    fn names(&self) -> impl Iterator<Item = &String> {
-        let (one, two) = match self {
-            Self::Create(name, _) | Self::Remove(name, _) => (name, None),
-            Self::Rename(from, to, _) => (from, Some(to)),
-        };
-        std::iter::once(one).chain(two)
-    }
-
-    fn apply(&self, names: &mut BTreeMap<String, u64>) {
-        match self {
-            Self::Create(name, file) => drop(names.insert(name.clone(), *file)),
-            Self::Remove(name, file) => {
-                if names.get(name) == Some(file) {
-                    names.remove(name);
-                }
-            }
-            Self::Rename(from, to, file) => {
-                if names.get(from) == Some(file) {
-                    names.remove(from);
-                    names.insert(to.clone(), *file);
-                }
-            }
-        }
     }
 }
 
