@@ -50,7 +50,10 @@ tutorials! {
 
 #[test]
 fn a_publisher_is_blocked_at_the_memory_watermark() {
-    let broker = Broker::with(&["vm_memory_high_watermark.absolute=150MiB"]);
+    let broker = Broker::with(&[
+        "vm_memory_high_watermark.absolute=150MiB",
+        "message_memory_budget=1GiB",
+    ]);
     python::unittest("scenarios.blocked", &broker.uri());
 }
 

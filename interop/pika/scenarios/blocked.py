@@ -1,8 +1,8 @@
 """connection.blocked and unblocked: a publisher is told of the memory alarm and goes on when it is over.
 
-The broker needs little memory to its watermark, so that messages alone reach it: `leveret --set
-vm_memory_high_watermark.absolute=150MiB`. RabbitMQ writes them to its disk instead; for it, ALARM_ON and ALARM_OFF
-may name the commands that set and clear the alarm.
+The broker needs little memory to its watermark and may keep more messages in memory than that, so that messages
+alone reach it: `leveret --set vm_memory_high_watermark.absolute=150MiB --set message_memory_budget=1GiB`. RabbitMQ
+writes them to its disk instead; for it, ALARM_ON and ALARM_OFF may name the commands that set and clear the alarm.
 """
 
 import os
