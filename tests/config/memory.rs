@@ -8,6 +8,8 @@ use crate::support::{Running, home, leveret};
 
 const BODY_BYTES: usize = 128 << 10;
 const WATERMARK: &str = "vm_memory_high_watermark.absolute=100MiB";
+/// So that the messages stay in memory.
+const BUDGET: &str = "message_memory_budget=1GiB";
 
 /// Freed memory once stayed with the allocator until the next allocation: a quiet broker whose large queue was deleted kept
 /// its publishers blocked for ever.
@@ -15,8 +17,9 @@ const WATERMARK: &str = "vm_memory_high_watermark.absolute=100MiB";
 fn the_alarm_ends_when_the_queue_is_gone_though_nobody_does_anything() {
     let home = home();
     let listener = "listeners.tcp.default=127.0.0.1:0";
-    let mut running =
-        Running::start(leveret(home.path()).args(["--set", listener, "--set", WATERMARK]));
+    let mut running = Running::start(
+        leveret(home.path()).args(["--set", listener, "--set", WATERMARK, "--set", BUDGET]),
+    );
     let uri = format!("amqp://guest:guest@{}/%2F", running.addresses(1).remove(0));
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)

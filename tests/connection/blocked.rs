@@ -21,7 +21,10 @@ fn fill(peer: &mut Peer, name: &str) {
 
 #[test]
 fn a_publisher_is_blocked_and_unblocked() {
-    let broker = own!("vm_memory_high_watermark.absolute=64MiB");
+    let broker = own!(
+        "vm_memory_high_watermark.absolute=64MiB",
+        "message_memory_budget=1GiB"
+    );
     let mut consumer = broker.channel();
     let name = "fill";
     consumer.ask(
@@ -65,7 +68,10 @@ fn a_publisher_is_blocked_and_unblocked() {
 
 #[test]
 fn consumers_go_on_while_publishers_wait() {
-    let broker = own!("vm_memory_high_watermark.absolute=64MiB");
+    let broker = own!(
+        "vm_memory_high_watermark.absolute=64MiB",
+        "message_memory_budget=1GiB"
+    );
     let mut consumer = broker.channel();
     let name = "drain";
     consumer.ask(
@@ -87,7 +93,10 @@ fn consumers_go_on_while_publishers_wait() {
 
 #[test]
 fn a_blocked_peer_need_not_beat() {
-    let broker = own!("vm_memory_high_watermark.absolute=64MiB");
+    let broker = own!(
+        "vm_memory_high_watermark.absolute=64MiB",
+        "message_memory_budget=1GiB"
+    );
     let mut consumer = broker.channel();
     let name = "patience";
     consumer.ask(

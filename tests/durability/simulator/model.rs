@@ -315,6 +315,7 @@ impl Model {
 
     pub fn delete(&mut self, name: &str) -> Option<u64> {
         let number = self.live(name)?;
+        self.unseen(number);
         self.queue_mut(number).deleted = Some(false);
         let of_it = self
             .bindings
@@ -552,17 +553,7 @@ impl Model {
             }
         }
         if key.1.is_none() {
-            // A crash may have taken its dead letter back.
-            let back = (key.0, Some(name));
-            for dead in self
-                .queues
-                .values_mut()
-                .filter(|queue| queue.kind.name == DEAD)
-            {
-                if let Some(index) = dead.position(back) {
-                    dead.entries[index].weak = true;
-                }
-            }
+            self.taken_back(name, &[key.0]);
         }
         let entry = &mut self.queue_mut(number).entries[index];
         entry.weak = false;
@@ -574,6 +565,27 @@ impl Model {
             None => entry.settled = true,
         }
         Ok(key)
+    }
+
+    /// These are or were still in the queue that their dead letters came from, because a crash has taken the dead letters back.
+    fn taken_back(&mut self, from: &'static str, ids: &[u64]) {
+        let queues = self.queues.values_mut();
+        for dead in queues.filter(|queue| queue.kind.name == DEAD) {
+            for entry in &mut dead.entries {
+                entry.weak |= entry.key.1 == Some(from) && ids.contains(&entry.key.0);
+            }
+        }
+    }
+
+    /// What is in a queue goes without having been seen since a crash.
+    fn unseen(&mut self, number: u64) {
+        let queue = self.queue(number);
+        let from = queue.kind.name;
+        let unsettled = queue.entries.iter().filter(|entry| !entry.settled);
+        let ids: Vec<u64> = unsettled.map(|entry| entry.key.0).collect();
+        if self.crashes > 0 {
+            self.taken_back(from, &ids);
+        }
     }
 
     /// A message has left for a channel that the client has closed meanwhile: it is back, but was delivered.
@@ -748,6 +760,7 @@ impl Model {
     }
 
     pub fn purge(&mut self, number: u64) {
+        self.unseen(number);
         let queue = self.queue_mut(number);
         // What is on its way to a consumer stays; nobody can say which.
         let certain = queue.consumers == 0 && queue.gets.is_empty();
