@@ -228,13 +228,16 @@ impl Core {
     pub(in crate::queue) fn spilled(&mut self, spilling: Spilling, extent: Extent) -> Step {
         let Spilling { from, to, entries } = spilling;
         let first = entries.first().map_or(from, |entry| entry.sequence);
-        let mut still: Vec<u64> = entries.iter().map(|entry| entry.sequence).collect();
-        still.retain(|sequence| {
-            self.slots
-                .any(*sequence)
-                .is_some_and(|slot| slot.state == State::Ready && slot.message.is_some())
-        });
-        if self.gone || still.len() < entries.len() || !self.slots.is_never_taken(from) {
+        // One that was taken meanwhile and came back is never-taken again, but not what was written.
+        let unchanged = |entry: &Entry| {
+            self.slots.any(entry.sequence).is_some_and(|slot| {
+                slot.state == State::Ready
+                    && slot.message.is_some()
+                    && slot.returned == entry.returned
+                    && slot.redelivered == entry.redelivered
+            })
+        };
+        if self.gone || !entries.iter().all(unchanged) || !self.slots.is_never_taken(from) {
             return Step::Nothing;
         }
         let step = self.drop_range(from, to);

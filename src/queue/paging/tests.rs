@@ -563,3 +563,20 @@ fn a_look_at_the_head_of_an_overflow_leaves_the_rest_where_it_is() {
     }
     world.finish();
 }
+
+#[test]
+fn a_message_that_comes_back_while_it_is_being_spilled_is_still_redelivered() {
+    use Op::*;
+    let mut world = World::new(false, None);
+    for op in [
+        Publish(1, 0, 0),
+        Evict(0, false),
+        Get(1),
+        Settle(u64::MAX, true),
+        Go,
+        Go,
+    ] {
+        world.run(&op);
+    }
+    world.finish();
+}
