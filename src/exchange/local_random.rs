@@ -19,8 +19,9 @@ impl<T> ExchangeKind for LocalRandom<T> {
         if key.is_empty() {
             Ok(())
         } else {
-            let text = "Non-empty binding (routing) key not permitted";
-            Err(Reply::precondition_failed(text))
+            let key = String::from_utf8_lossy(key);
+            let text = format!("Non empty binding '{key}' key not permitted");
+            Err(Reply::precondition_failed(&text))
         }
     }
 }

@@ -38,7 +38,7 @@ fn a_binding_to_a_local_random_exchange_has_no_key() {
     let declare = exchange::declare(&name, "x-local-random", "", table! {});
     peer.ask(1, &declare, &exchange::declare_ok());
     let queue = peer.queue(1);
-    let text = "PRECONDITION_FAILED - Non-empty binding (routing) key not permitted";
+    let text = "PRECONDITION_FAILED - Non empty binding 'k' key not permitted";
     peer.refused(1, &queue::bind(&queue, &name, "k", table! {}), 406, text);
     peer.ask(1, &exchange::delete(&name, ""), &exchange::delete_ok());
 }
