@@ -12,7 +12,7 @@ use crate::wire::properties::Properties;
 use crate::wire::reply::Reply;
 use crate::wire::table::{Table, Value};
 
-use super::{Envelope, Stable};
+use super::Envelope;
 
 /// Where a binding leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,16 +21,6 @@ pub enum Target<Q, X> {
     Queue(Q),
     /// To another exchange: the message is routed there as well.
     Exchange(X),
-}
-
-impl<Q: Stable, X: Stable> Stable for Target<Q, X> {
-    fn stable(&self) -> u64 {
-        match self {
-            Self::Queue(queue) => queue.stable(),
-            // Not the number of the queue of that name.
-            Self::Exchange(exchange) => !exchange.stable(),
-        }
-    }
 }
 
 /// Exchanges and what is bound to them.
@@ -103,10 +93,9 @@ pub fn route<G: Graph>(
     let mut next = 0;
     while let Some(exchange) = visited.get(next) {
         next += 1;
-        for (place, &routing_key) in keys.iter().enumerate() {
+        for &routing_key in keys {
             let message = Envelope {
                 routing_key,
-                first: place == 0,
                 properties,
             };
             graph.targets(exchange, &message, targets);

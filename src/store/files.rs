@@ -30,7 +30,14 @@ pub fn number(name: &str) -> Option<u64> {
 
 /// Keeps the file that a body lies in.
 #[derive(Clone, Debug)]
-pub struct Lease(#[expect(dead_code, reason = "its count is its meaning")] Arc<Group>);
+pub struct Lease(Arc<Group>);
+
+impl Lease {
+    /// Whether both are on the same file.
+    pub fn is_of(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
 
 /// What leases are on: one file as a rule; two when a failed one was continued in another.
 #[derive(Debug, Default)]

@@ -96,6 +96,7 @@ fn read(disk: &dyn Disk, salvage: bool, sync: bool) -> Result<Recovered, StoreEr
     replay(&mut sources, &mut state, &mut replayed, salvage)?;
     if sync {
         sources.sync(replayed.position)?;
+        set_aside(&mut sources);
     }
     let highest = names.iter().filter_map(|name| files::number(name)).max();
     let predecessor = sources
@@ -145,6 +146,22 @@ fn read(disk: &dyn Disk, salvage: bool, sync: bool) -> Result<Recovered, StoreEr
         garbage,
         report,
     })
+}
+
+/// Files that salvage went on without get other names, so that the next start is not refused because of them.
+fn set_aside(sources: &mut Sources<'_>) {
+    for name in std::mem::take(&mut sources.unreadable) {
+        let aside = format!("{name}.unreadable");
+        let done = sources.disk.rename(&name, &aside);
+        sources
+            .report
+            .push(match done.and_then(|()| sources.disk.sync_names()) {
+                Ok(()) => format!("{name} is kept as {aside}"),
+                Err(error) => {
+                    format!("cannot rename {name}: {error}; it stays in the way of the next start")
+                }
+            });
+    }
 }
 
 fn newest_checkpoint(

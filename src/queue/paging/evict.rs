@@ -7,7 +7,7 @@ use super::extent::{Entry, Image};
 use super::{Paging, Spilled};
 use crate::message::Message;
 use crate::store::StoreError;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{Ledger, Piece, Pieces};
 use crate::store::spill::{Extent, Spill};
 
 /// Bytes of messages of one extent.
@@ -59,9 +59,9 @@ struct Scan<'a> {
     entries: Vec<Entry>,
     bytes: usize,
     looked: usize,
-    /// Sequence numbers in front of this are in a piece that is written, or is not.
-    known_to: u64,
-    known: bool,
+    /// The ledger's pieces from the first message that was looked up on, and the one that the last was in or in front of.
+    pieces: Option<Pieces<'a>>,
+    piece: Option<Piece>,
     looked_bytes: usize,
 }
 
@@ -73,8 +73,8 @@ impl<'a> Scan<'a> {
             entries: Vec::new(),
             bytes: 0,
             looked: 0,
-            known_to: 0,
-            known: false,
+            pieces: None,
+            piece: None,
             looked_bytes: 0,
         }
     }
@@ -85,13 +85,18 @@ impl<'a> Scan<'a> {
         if !slot.message.as_ref()?.is_persistent() {
             return None;
         }
-        if sequence >= self.known_to || self.known_to == 0 {
-            let piece = ledger.pieces(sequence, sequence + 1).next()?;
-            self.known_to = piece.end();
-            let end = piece.run.position + u64::from(piece.run.length);
-            self.known = end <= self.limits.written;
+        let pieces = self
+            .pieces
+            .get_or_insert_with(|| ledger.pieces(sequence, u64::MAX));
+        while self
+            .piece
+            .as_ref()
+            .is_none_or(|piece| piece.end() <= sequence)
+        {
+            self.piece = Some(pieces.next()?);
         }
-        Some(self.known)
+        let piece = self.piece.as_ref().filter(|one| one.first <= sequence)?;
+        Some(piece.run.end() <= self.limits.written)
     }
 
     /// Takes one more message; false when the step ends in front of it.

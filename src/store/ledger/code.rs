@@ -11,10 +11,11 @@
 //! A flag says that there is something: that length, TTL and message flags are others than before, that start and head are not 0.
 
 use super::super::block::NUMBER_MAX;
-use super::super::files::Files;
+use super::super::files::{Files, Lease};
 use super::super::record::Run;
 use super::super::varint::{put, take};
 use super::Ledger;
+use super::sheaf::Sheaf;
 use super::span::{Holes, Span};
 
 const GAP: u8 = 1;
@@ -27,9 +28,9 @@ const FLAGS: u8 = 64;
 const SETTLED: u8 = 128;
 
 /// What a span is compared with.
-#[derive(Default)]
-struct Before {
-    end: u64,
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Before {
+    pub end: u64,
     position: u64,
     length: u32,
     time_ms: u64,
@@ -38,7 +39,7 @@ struct Before {
 }
 
 impl Before {
-    fn set(&mut self, span: &Span) {
+    pub(super) fn set(&mut self, span: &Span) {
         let run = span.run();
         *self = Self {
             end: span.end(),
@@ -74,11 +75,11 @@ impl Ledger {
             put(out, u64::from(count));
             end = range.end;
         }
-        put(out, (self.spans.len() - self.spent) as u64);
+        let count: usize = self.sheaves.iter().map(Sheaf::spans).sum();
+        put(out, count as u64);
         let mut before = Before::default();
-        for span in self.spans.iter().filter(|span| span.lease.is_some()) {
-            encode_span(span, &before, out);
-            before.set(span);
+        for sheaf in &self.sheaves {
+            sheaf.encode(&mut before, out);
         }
     }
 
@@ -100,23 +101,23 @@ impl Ledger {
             ledger.returned.push(start..end, count).then_some(())?;
         }
         let mut before = Before::default();
+        let next = ledger.next;
         for _ in 0..take(bytes)? {
-            let read = decode_span(bytes, &before, ledger.next, files)?;
+            let read = decode_span(bytes, &before, |position| files.lease(position))
+                .filter(|read| read.run.is_plausible() && read.before.end <= next)?;
             before = read.before;
             match read.span {
-                Some(span) => {
-                    ledger.live += u64::from(span.live());
-                    ledger.spans.push_back(span);
-                }
+                Some(span) => ledger.push(span),
                 None if lossy => missing += u64::from(read.live),
                 None => return None,
             }
         }
+        ledger.next = next;
         Some((ledger, missing))
     }
 }
 
-fn encode_span(span: &Span, before: &Before, out: &mut Vec<u8>) {
+pub(super) fn encode_span(span: &Span, before: &Before, out: &mut Vec<u8>) {
     let run = span.run();
     let (time_ms, ttl_ms) = (span.time_ms(), span.ttl_ms());
     let settled = span.head > 0 || span.holes.is_some();
@@ -165,14 +166,22 @@ fn encode_span(span: &Span, before: &Before, out: &mut Vec<u8>) {
     put(out, u64::from(run.bodies));
 }
 
-struct Read {
-    before: Before,
+/// A span that was read.
+pub(super) struct Read {
+    /// What the next one is compared with.
+    pub before: Before,
     /// `None` when its file is not there.
-    span: Option<Span>,
+    pub span: Option<Span>,
+    run: Run,
     live: u32,
 }
 
-fn decode_span(bytes: &mut &[u8], before: &Before, next: u64, files: &Files) -> Option<Read> {
+/// Reads one span; `lease` keeps the file that a position lies in.
+pub(super) fn decode_span(
+    bytes: &mut &[u8],
+    before: &Before,
+    lease: impl FnOnce(u64) -> Option<Lease>,
+) -> Option<Read> {
     let flags = byte(bytes)?;
     let mut optional = |flag: u8| -> Option<Option<u64>> {
         if flags & flag == 0 {
@@ -220,7 +229,7 @@ fn decode_span(bytes: &mut &[u8], before: &Before, next: u64, files: &Files) -> 
     };
     let first = before.end.checked_add(gap)?;
     let end = first.checked_add(u64::from(count))?;
-    if !run.is_plausible() || head >= count || end > next {
+    if head >= count {
         return None;
     }
     let words = holes_bytes
@@ -243,13 +252,18 @@ fn decode_span(bytes: &mut &[u8], before: &Before, next: u64, files: &Files) -> 
         ttl_ms,
         flags: message_flags,
     };
-    let span = files.lease(position).map(|lease| {
+    let span = lease(position).map(|lease| {
         let mut span = Span::new(first, run, time_ms, ttl_ms, lease);
         span.head = head;
         span.holes = has_holes.then_some(holes);
         span
     });
-    Some(Read { before, span, live })
+    Some(Read {
+        before,
+        span,
+        run,
+        live,
+    })
 }
 
 fn byte(bytes: &mut &[u8]) -> Option<u8> {

@@ -11,6 +11,8 @@ use crate::store::files::Files;
 #[derive(Clone, Debug)]
 enum Step {
     Place(u32, u64),
+    /// So many runs of one message each.
+    PlaceMany(usize),
     Settle(usize),
     SettleRange(u64, u64),
     Requeue(usize),
@@ -22,11 +24,12 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         3 => (1u32..130, 0u64..3).prop_map(|(count, gap)| Step::Place(count, gap)),
-        8 => (0usize..400).prop_map(Step::Settle),
-        1 => (0u64..600, 0u64..200).prop_map(|(from, len)| Step::SettleRange(from, len)),
-        1 => (0usize..400).prop_map(Step::Requeue),
-        1 => (0u64..600, 0u64..200).prop_map(|(from, len)| Step::RequeueRange(from, len)),
-        1 => (0usize..20).prop_map(Step::Move),
+        1 => (1usize..700).prop_map(Step::PlaceMany),
+        8 => prop_oneof![0usize..400, 0usize..10_000].prop_map(Step::Settle),
+        1 => (0u64..3000, 0u64..1000).prop_map(|(from, len)| Step::SettleRange(from, len)),
+        1 => (0usize..4000).prop_map(Step::Requeue),
+        1 => (0u64..3000, 0u64..1000).prop_map(|(from, len)| Step::RequeueRange(from, len)),
+        1 => (0usize..2000).prop_map(Step::Move),
         1 => Just(Step::Recode),
     ]
 }
@@ -63,6 +66,13 @@ proptest! {
                     model.extend((next..next + u64::from(count)).map(|sequence| (sequence, position)));
                     next += u64::from(count);
                 }
+                Step::PlaceMany(count) => for _ in 0..count {
+                    position += 100;
+                    let lease = files.lease(position).unwrap();
+                    ledger.place(next, run(position, 1), next / 100, None, lease);
+                    model.insert(next, position);
+                    next += 1;
+                },
                 Step::Settle(index) => if let Some(sequence) = nth(index) {
                     model.remove(&sequence);
                     returned.remove(&sequence);
@@ -106,7 +116,7 @@ proptest! {
                     let mut rest = bytes.as_slice();
                     ledger = Ledger::decode(&mut rest, &files, false).expect("what was encoded").0;
                     prop_assert!(rest.is_empty());
-                    for end in 0..bytes.len() {
+                    for end in (0..bytes.len()).step_by(1 + bytes.len() / 100) {
                         prop_assert!(Ledger::decode(&mut &bytes[..end], &files, false).is_none());
                     }
                 }
@@ -120,7 +130,7 @@ proptest! {
                 found.extend(live.into_iter().map(|at| (piece.first + u64::from(at), piece.run.position)));
             }
             prop_assert_eq!(&found, &model);
-            for sequence in 0..next {
+            for sequence in (0..next).step_by(1 + next as usize / 500) {
                 prop_assert_eq!(ledger.is_live(sequence), model.contains_key(&sequence));
                 prop_assert_eq!(ledger.returned(sequence), returned.get(&sequence).copied().unwrap_or(0));
             }
@@ -275,7 +285,7 @@ fn a_queue_without_persistent_messages_pays_nothing() {
     }
     ledger.settle_range(0..u64::MAX);
     assert!(ledger.is_empty() && ledger.first().is_none());
-    assert_eq!((ledger.spans.capacity(), ledger.returned.len()), (0, 0));
+    assert_eq!((ledger.sheaves.capacity(), ledger.returned.len()), (0, 0));
 }
 
 #[test]
@@ -321,4 +331,34 @@ fn what_may_have_been_delivered_before() {
     ledger.requeue(2);
     ledger.wake_up(true);
     assert!(!ledger.was_delivered(1) && ledger.was_delivered(2));
+}
+
+/// A backlog of single messages once took 64 bytes each.
+#[test]
+fn a_backlog_of_single_messages_is_bound() {
+    let files = Files::default();
+    files.found(1, 0, 1 << 20);
+    files.found(2, 1 << 20, 1 << 40);
+    let mut ledger = Ledger::default();
+    for number in 0..100_000u64 {
+        let position = 1000 + 160 * number;
+        let lease = files.lease(position).unwrap();
+        ledger.place(1 + number, run(position, 1), number / 3, None, lease);
+    }
+    let loose = |ledger: &Ledger| {
+        let live = ledger.sheaves.iter().filter(|sheaf| sheaf.live > 0);
+        live.filter(|sheaf| sheaf.is_loose()).count()
+    };
+    assert!(loose(&ledger) <= 3);
+    let bytes: usize = ledger.sheaves.iter().map(Sheaf::memory).sum();
+    assert!(bytes < 12 * 100_000, "{bytes}");
+    // Whoever settles here and there loosens a few, and only for a while.
+    for number in 0..100_000u64 {
+        ledger.settle(1 + number * 7919 % 100_000);
+        assert!(loose(&ledger) <= LOOSE_MAX + 4);
+        if number == 50_000 {
+            assert!(ledger.spans() <= 50_000 + SPENT_MAX);
+        }
+    }
+    assert!(ledger.is_empty() && files.all().iter().all(|file| file.dead));
 }

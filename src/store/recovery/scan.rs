@@ -89,6 +89,8 @@ pub(super) struct Sources<'a> {
     pub durable: u64,
     /// Files that nothing needs.
     pub garbage: Vec<String>,
+    /// Files that salvage goes on without.
+    pub unreadable: Vec<String>,
     pub report: Vec<String>,
     window: Window,
 }
@@ -101,6 +103,7 @@ impl<'a> Sources<'a> {
             list: Vec::new(),
             durable: 0,
             garbage: Vec::new(),
+            unreadable: Vec::new(),
             report: Vec::new(),
             window: Window::default(),
         };
@@ -133,6 +136,7 @@ impl<'a> Sources<'a> {
         match self.read_header(name, number, &shown) {
             Err(error) if self.salvage && error.is_io() => {
                 self.report.push(format!("{error}; going on without it"));
+                self.unreadable.push(name.to_owned());
                 Ok(None)
             }
             other => other,

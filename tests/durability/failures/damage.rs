@@ -91,8 +91,9 @@ fn a_missing_file(end: End, lose: impl Fn(&Path)) {
     let told = salvage(&mut home);
     assert!(told.contains("dropped"), "{told}");
     assert_eq!(waiting(&home, &queue, MIB), kept);
-    // A clean stop leaves the damage behind; what could not be read was left to be looked at.
-    let _ = fs::remove_dir(&files[1]);
+    // A clean stop leaves the damage behind; what could not be read is left to be looked at, under another name.
+    let aside = files[1].with_extension("log.unreadable");
+    assert_eq!(told.contains("unreadable"), aside.is_dir());
     publish(&mut home.channel(), &queue, COUNT..COUNT + 1, MIB);
     home.restart(End::Stop);
     let all: Vec<u32> = kept.into_iter().chain([COUNT]).collect();
