@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use amq_protocol::types::FieldTable;
 use parking_lot::RwLock;
 
-use crate::exchange::{Depends, Envelope, KindInfo, Matcher, Target};
+use crate::exchange::{Depends, Envelope, KindInfo, Matcher, Stable, Target, hash};
 use crate::queue::Queue;
 
 /// What a binding leads to.
@@ -48,6 +48,17 @@ impl std::hash::Hash for Exchange {
     }
 }
 
+impl Stable for Arc<Exchange> {
+    fn stable(&self) -> u64 {
+        hash(self.name.as_bytes())
+    }
+}
+impl Stable for Arc<Queue> {
+    fn stable(&self) -> u64 {
+        hash(self.spec.name.as_bytes())
+    }
+}
+
 /// What a declare asks for.
 pub struct ExchangeSpec {
     /// Its name.
@@ -69,7 +80,7 @@ pub struct ExchangeSpec {
 impl Exchange {
     /// A new exchange without bindings.
     pub fn new(id: u64, spec: ExchangeSpec) -> Arc<Self> {
-        let matcher = crate::exchange::matcher(spec.kind.kind);
+        let matcher = Self::matcher(spec.kind, &spec.arguments);
         Arc::new(Self {
             id,
             name: spec.name,
@@ -84,6 +95,12 @@ impl Exchange {
             depends: matcher.depends(),
             matcher: RwLock::new(matcher),
         })
+    }
+
+    fn matcher(kind: &KindInfo, arguments: &FieldTable) -> Box<dyn Matcher<Destination>> {
+        let mut matcher = crate::exchange::matcher(kind.kind);
+        matcher.configure(arguments);
+        matcher
     }
 
     /// Changes whenever a cached route through this exchange may not hold any more.
@@ -130,7 +147,7 @@ impl Exchange {
 
     /// Forgets every binding: its vhost is going, and exchanges bound to each other would keep each other for ever.
     pub fn clear(&self) {
-        *self.matcher.write() = crate::exchange::matcher(self.kind.kind);
+        *self.matcher.write() = Self::matcher(self.kind, &self.arguments);
         self.invalidate();
     }
 

@@ -4,14 +4,21 @@
 //!
 //! A new kind is one file with a matcher, and one line in the table of kinds below.
 
+mod bound;
+mod consistent_hash;
 mod direct;
 mod fanout;
 mod headers;
+mod local_random;
+mod modulus_hash;
+mod random;
 mod route;
+mod stable;
 mod targets;
 mod topic;
 
 pub use route::{ExtraKeys, Graph, Scratch, Target, extra_keys, route};
+pub use stable::{Stable, hash};
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -25,6 +32,8 @@ use crate::wire::{AMQPValue, FieldTable};
 pub struct Envelope<'a> {
     /// One of the message's keys: its own, or one of CC and BCC. The latter may be any bytes of any length.
     pub routing_key: &'a [u8],
+    /// This is the first of its keys: kinds that choose one target for a message do so now, and add none for the others.
+    pub first: bool,
     /// Its properties, checked.
     pub properties: Properties<'a>,
 }
@@ -45,6 +54,9 @@ pub enum Depends {
 /// The caller knows which bindings exist: it calls `bind` once for each (key, arguments, target), not again for one that
 /// is there, and `unbind` with the key and arguments that were given to `bind`. A target may have many bindings.
 pub trait Matcher<T>: Send + Sync {
+    /// Obeys the arguments of exchange.declare, which [`KindInfo::check_declare`] found good; called once, before all else.
+    fn configure(&mut self, _arguments: &FieldTable) {}
+
     /// Adds a binding that [`KindInfo::check_binding`] found good.
     fn bind(&mut self, key: &[u8], arguments: &FieldTable, target: T);
 
@@ -117,7 +129,7 @@ macro_rules! kinds {
         },)*];
 
         /// A matcher of that kind without bindings.
-        pub fn matcher<T: Clone + Eq + Hash + Send + Sync + 'static>(kind: Kind) -> Box<dyn Matcher<T>> {
+        pub fn matcher<T: Clone + Eq + Hash + Stable + Send + Sync + 'static>(kind: Kind) -> Box<dyn Matcher<T>> {
             match kind {
                 $(Kind::$kind => Box::new($module::$kind::default()),)*
             }
@@ -130,14 +142,14 @@ kinds! {
     "fanout" => Fanout in fanout,
     "topic" => Topic in topic,
     "headers" => Headers in headers,
+    "x-consistent-hash" => ConsistentHash in consistent_hash,
+    "x-local-random" => LocalRandom in local_random,
+    "x-modulus-hash" => ModulusHash in modulus_hash,
+    "x-random" => Random in random,
 }
 
 /// Kinds of RabbitMQ and its plugins that Leveret will have.
-const LATER: [&str; 7] = [
-    "x-consistent-hash",
-    "x-modulus-hash",
-    "x-random",
-    "x-local-random",
+const LATER: [&str; 3] = [
     "x-recent-history",
     "x-delayed-message",
     "x-message-deduplication",
@@ -206,6 +218,7 @@ mod tests {
     pub(super) fn envelope<'a>(routing_key: &'a [u8], properties: &'a [u8]) -> Envelope<'a> {
         Envelope {
             routing_key,
+            first: true,
             properties: Properties::new(properties),
         }
     }
@@ -224,11 +237,15 @@ mod tests {
             assert_eq!(find(info.name).unwrap().kind, info.kind);
             assert_eq!(info.kind.info().name, info.name);
             assert!(info.check_declare(&arguments(&[("any", "thing")])).is_ok());
-            assert!(info.check_binding(b"k", &FieldTable::default()).is_ok());
+            let key: &[u8] = match info.kind {
+                Kind::ConsistentHash => b"1",
+                Kind::LocalRandom => b"",
+                _ => b"k",
+            };
+            assert!(info.check_binding(key, &FieldTable::default()).is_ok());
             let mut matcher = matcher::<u8>(info.kind);
-            matcher.bind(b"k", &FieldTable::default(), 1);
-            assert_eq!(routed(&*matcher, b"k"), [1], "{}", info.name);
-            assert!(matcher.depends() != Depends::Chance);
+            matcher.bind(key, &FieldTable::default(), 1);
+            assert_eq!(routed(&*matcher, key), [1], "{}", info.name);
         }
     }
 

@@ -12,7 +12,7 @@ use crate::wire::properties::Properties;
 use crate::wire::reply::Reply;
 use crate::wire::table::{Table, Value};
 
-use super::Envelope;
+use super::{Envelope, Stable};
 
 /// Where a binding leads.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +21,16 @@ pub enum Target<Q, X> {
     Queue(Q),
     /// To another exchange: the message is routed there as well.
     Exchange(X),
+}
+
+impl<Q: Stable, X: Stable> Stable for Target<Q, X> {
+    fn stable(&self) -> u64 {
+        match self {
+            Self::Queue(queue) => queue.stable(),
+            // Not the number of the queue of that name.
+            Self::Exchange(exchange) => !exchange.stable(),
+        }
+    }
 }
 
 /// Exchanges and what is bound to them.
@@ -93,9 +103,10 @@ pub fn route<G: Graph>(
     let mut next = 0;
     while let Some(exchange) = visited.get(next) {
         next += 1;
-        for &routing_key in keys {
+        for (place, &routing_key) in keys.iter().enumerate() {
             let message = Envelope {
                 routing_key,
+                first: place == 0,
                 properties,
             };
             graph.targets(exchange, &message, targets);

@@ -1,0 +1,9 @@
+//! The exchange kinds that RabbitMQ has as plugins, and what hangs on them.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod hashing;
+mod random;
