@@ -109,16 +109,13 @@ impl Log {
     /// A message is settled.
     #[inline]
     pub fn settled(&mut self, sequence: u64) {
-        if !self.ledger.is_empty() {
-            self.ledger.settle(sequence);
-            self.settled.push(sequence..sequence + 1);
-        }
+        self.settled_range(sequence..sequence + 1);
     }
 
-    /// All messages of a range are settled.
+    /// All messages of a range are settled. The ledger hears of it with the journal, range by range.
+    #[inline]
     pub fn settled_range(&mut self, range: Range<u64>) {
         if !self.ledger.is_empty() && !range.is_empty() {
-            self.ledger.settle_range(range.clone());
             self.settled.push(range);
         }
     }
@@ -166,6 +163,9 @@ impl Log {
     }
 
     fn finish(&mut self, queue: u64) {
+        for range in &self.settled.0 {
+            self.ledger.settle_range(range.clone());
+        }
         for (ranges, write) in [
             (
                 &mut self.requeued,

@@ -149,35 +149,7 @@ impl Ledger {
         }
     }
 
-    /// A message is settled; one that is not on disk is passed over.
-    #[inline]
-    pub fn settle(&mut self, sequence: u64) {
-        let Some(sheaf) = self.loosen(sequence) else {
-            return;
-        };
-        let loose = sheaf.loosen();
-        let Some(index) = loose.index(sequence) else {
-            return;
-        };
-        let span = &mut loose.spans[index];
-        if !span.settle((sequence - span.first) as u32) {
-            return;
-        }
-        if span.lease.is_none() {
-            loose.tidy(1);
-        }
-        sheaf.live -= 1;
-        let spent = sheaf.live == 0;
-        self.live -= 1;
-        if !self.returned.is_empty() {
-            self.returned.remove(sequence..sequence + 1);
-        }
-        if spent {
-            self.tidy(1);
-        }
-    }
-
-    /// All messages of a range are settled.
+    /// All messages of a range are settled; those that are not on disk are passed over.
     pub fn settle_range(&mut self, range: Range<u64>) {
         let mut index = self.from(range.start);
         let mut spent = 0;
@@ -196,8 +168,12 @@ impl Ledger {
             spent += usize::from(before > 0 && after == 0);
             index += 1;
         }
-        self.returned.remove(range);
-        self.tidy(spent);
+        if !self.returned.is_empty() {
+            self.returned.remove(range);
+        }
+        if spent > 0 {
+            self.tidy(spent);
+        }
     }
 
     /// So many more sheaves are spent: they leave where that is cheap.
@@ -350,15 +326,9 @@ fn settle_some(sheaf: &mut Sheaf, range: &Range<u64>) {
     while let Some(span) = loose.spans.get_mut(index).filter(|s| s.first < range.end) {
         if span.lease.is_some() {
             let before = span.live();
-            if range.start <= span.first && span.end() <= range.end {
-                span.spend();
-            } else {
-                let from = range.start.max(span.first) - span.first;
-                let to = range.end.min(span.end()) - span.first;
-                for at in from..to {
-                    span.settle(at as u32);
-                }
-            }
+            let from = range.start.max(span.first) - span.first;
+            let to = range.end.min(span.end()) - span.first;
+            span.settle_range(from as u32, to as u32);
             settled += u64::from(before - span.live());
             spent += usize::from(span.lease.is_none());
         }

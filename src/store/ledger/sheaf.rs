@@ -254,7 +254,13 @@ impl Sheaf {
     /// All of it is settled.
     pub fn spend(&mut self) {
         self.live = 0;
-        self.body = Body::Loose(Loose::default());
+        match &mut self.body {
+            Body::Loose(loose) => {
+                loose.spans.clear();
+                loose.spent = 0;
+            }
+            Body::Bound(_) => self.body = Body::Loose(Loose::default()),
+        }
     }
 
     /// The spans from the first on that ends behind `sequence`; those of a bound one all.

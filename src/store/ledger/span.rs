@@ -136,6 +136,20 @@ impl Span {
         true
     }
 
+    /// Settles the messages from one index up to another.
+    #[inline]
+    pub fn settle_range(&mut self, from: u32, to: u32) {
+        if from <= self.head && self.holes.is_none() && to < self.count {
+            self.head = self.head.max(to);
+        } else if from <= self.head && to == self.count {
+            self.spend();
+        } else {
+            for index in from..to {
+                self.settle(index);
+            }
+        }
+    }
+
     /// All of it is settled.
     pub fn spend(&mut self) {
         self.head = self.count;

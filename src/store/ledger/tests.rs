@@ -76,8 +76,8 @@ proptest! {
                 Step::Settle(index) => if let Some(sequence) = nth(index) {
                     model.remove(&sequence);
                     returned.remove(&sequence);
-                    ledger.settle(sequence);
-                    ledger.settle(sequence);
+                    settle(&mut ledger, sequence);
+                    settle(&mut ledger, sequence);
                 },
                 Step::SettleRange(from, len) => {
                     model.retain(|sequence, _| !(from..from + len).contains(sequence));
@@ -138,6 +138,10 @@ proptest! {
     }
 }
 
+fn settle(ledger: &mut Ledger, sequence: u64) {
+    ledger.settle_range(sequence..sequence + 1);
+}
+
 fn lease(files: &Files) -> Lease {
     files.lease(1000).expect("the file is there")
 }
@@ -164,7 +168,7 @@ fn the_bytes_of_a_ledger() {
     };
     ledger.place(5, first, 1000, None, lease(&files));
     ledger.place(7, second, 1001, Some(60), lease(&files));
-    ledger.settle(8);
+    settle(&mut ledger, 8);
     ledger.requeue(5);
     ledger.attend();
     let mut bytes = Vec::new();
@@ -221,8 +225,8 @@ fn no_bytes_panic() {
             lease(&files),
         );
     }
-    ledger.settle(3);
-    ledger.settle(10);
+    settle(&mut ledger, 3);
+    settle(&mut ledger, 10);
     ledger.requeue_range(2..30);
     let mut bytes = Vec::new();
     ledger.encode(&mut bytes);
@@ -280,7 +284,7 @@ fn a_span_takes_about_eight_bytes_on_disk() {
 fn a_queue_without_persistent_messages_pays_nothing() {
     let mut ledger = Ledger::default();
     for sequence in 0..1000 {
-        ledger.settle(sequence);
+        settle(&mut ledger, sequence);
         ledger.requeue(sequence);
     }
     ledger.settle_range(0..u64::MAX);
@@ -297,13 +301,13 @@ fn a_file_is_let_go_with_its_last_message() {
     ledger.place(1, run(1000, 3), 0, None, files.lease(1000).unwrap());
     ledger.place(4, run(3000, 1), 0, None, files.lease(3000).unwrap());
     let dead = || files.all().iter().map(|file| file.dead).collect::<Vec<_>>();
-    ledger.settle(2);
-    ledger.settle(1);
+    settle(&mut ledger, 2);
+    settle(&mut ledger, 1);
     assert_eq!(dead(), [false, false]);
-    ledger.settle(3);
+    settle(&mut ledger, 3);
     assert_eq!(dead(), [true, false]);
     assert_eq!(ledger.first(), Some(4));
-    ledger.settle(4);
+    settle(&mut ledger, 4);
     assert_eq!(dead(), [true, true]);
 }
 
@@ -354,7 +358,7 @@ fn a_backlog_of_single_messages_is_bound() {
     assert!(bytes < 12 * 100_000, "{bytes}");
     // Whoever settles here and there loosens a few, and only for a while.
     for number in 0..100_000u64 {
-        ledger.settle(1 + number * 7919 % 100_000);
+        settle(&mut ledger, 1 + number * 7919 % 100_000);
         assert!(loose(&ledger) <= LOOSE_MAX + 4);
         if number == 50_000 {
             assert!(ledger.spans() <= 50_000 + SPENT_MAX);
