@@ -115,12 +115,14 @@ fn place(
         keys.extend(copy.hidden_keys());
     }
     let mut queues = Vec::new();
-    Walk::new(Arc::clone(vhost)).route(
+    let mut walk = Walk::new(Arc::clone(vhost));
+    walk.route(
         &exchange,
         &keys,
         Properties::new(copy.properties()),
         &mut queues,
     );
+    walk.remember(|| copy.clone());
     // Written once for all of its queues; the source's settle follows its placements in the log.
     let links = if queues.iter().any(|target| target.spec.durable) {
         Links::of(&copy, broker.journal())

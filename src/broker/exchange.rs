@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use amq_protocol::types::FieldTable;
 use parking_lot::RwLock;
 
-use crate::exchange::{Depends, Envelope, KindInfo, Matcher, Stable, Target, hash};
+use super::history::History;
+use crate::exchange::{
+    Depends, Envelope, Kind, KindInfo, Matcher, Stable, Target, hash, history_length,
+};
 use crate::queue::Queue;
 
 /// What a binding leads to.
@@ -33,6 +36,8 @@ pub struct Exchange {
     version: AtomicU64,
     gone: AtomicBool,
     depends: Depends,
+    /// What a recent history exchange remembers.
+    history: Option<Box<History>>,
     matcher: RwLock<Box<dyn Matcher<Destination>>>,
 }
 
@@ -81,6 +86,8 @@ impl Exchange {
     /// A new exchange without bindings.
     pub fn new(id: u64, spec: ExchangeSpec) -> Arc<Self> {
         let matcher = Self::matcher(spec.kind, &spec.arguments);
+        let history = (spec.kind.kind == Kind::RecentHistory)
+            .then(|| Box::new(History::new(history_length(&spec.arguments))));
         Arc::new(Self {
             id,
             name: spec.name,
@@ -93,6 +100,7 @@ impl Exchange {
             version: AtomicU64::new(1),
             gone: AtomicBool::new(false),
             depends: matcher.depends(),
+            history,
             matcher: RwLock::new(matcher),
         })
     }
@@ -129,6 +137,12 @@ impl Exchange {
     #[inline]
     pub fn depends(&self) -> Depends {
         self.depends
+    }
+
+    /// What it remembers, if it is a recent history exchange.
+    #[inline]
+    pub fn history(&self) -> Option<&History> {
+        self.history.as_deref()
     }
 
     /// Adds a binding; the topology has seen that it is new.

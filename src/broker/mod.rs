@@ -8,6 +8,7 @@ mod clock;
 mod dead_letter;
 pub mod definitions;
 pub mod exchange;
+mod history;
 pub mod keeper;
 mod names;
 pub mod pager;

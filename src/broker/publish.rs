@@ -313,6 +313,10 @@ impl Publisher {
         let keys = extra.after(routing_key);
         let mut found = std::mem::take(&mut self.found);
         self.walk.route(exchange, &keys, properties, &mut found);
+        let stripped = extra.has_bcc.then(|| without_bcc(properties));
+        let shown = stripped.as_deref().unwrap_or(raw);
+        self.walk
+            .remember(|| Message::from_parts(names, shown, &body, extra.bcc.iter().copied()));
         if found.is_empty() {
             self.found = found;
             return Err(Nowhere { body });
@@ -322,8 +326,6 @@ impl Publisher {
         if keyed {
             self.remember(names, &targets);
         }
-        let stripped = extra.has_bcc.then(|| without_bcc(properties));
-        let shown = stripped.as_deref().unwrap_or(raw);
         let for_disk = persistent && Self::is_kept(&self.queues, &targets);
         let placed = self.place(names, shown, persistent, for_disk, body, &extra.bcc);
         self.push(&targets, placed, mandatory);

@@ -12,7 +12,8 @@ use super::exchange::{Destination, Exchange};
 use super::names::Names;
 use super::reply_to::ReplyAddresses;
 use super::topology::Bindings;
-use crate::exchange::{Envelope, Graph, Scratch, Target, route};
+use crate::exchange::{Envelope, Graph, Scratch, Target, route, wants_history};
+use crate::message::Message;
 use crate::queue::Queue;
 use crate::wire::properties::Properties;
 
@@ -104,6 +105,22 @@ impl Walk {
         let mut scratch = std::mem::take(&mut self.scratch);
         route(self, start, keys, properties, &mut scratch, queues);
         self.scratch = scratch;
+    }
+
+    /// Gives the message that was just routed to the exchanges on its way that remember what they saw.
+    pub fn remember(&self, message: impl Fn() -> Message) {
+        let asked = self.asked.borrow();
+        for (place, (exchange, version)) in asked.iter().enumerate() {
+            // Asked once for each of the message's keys.
+            if let Some(history) = exchange.history()
+                && !asked[..place].iter().any(|(known, _)| known == exchange)
+            {
+                let message = message();
+                if wants_history(Properties::new(message.properties())) {
+                    history.remember(*version, message);
+                }
+            }
+        }
     }
 
     /// The exchanges that the last route asked, with the version that each had then.

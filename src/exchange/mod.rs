@@ -12,11 +12,13 @@ mod headers;
 mod local_random;
 mod modulus_hash;
 mod random;
+mod recent_history;
 mod route;
 mod stable;
 mod targets;
 mod topic;
 
+pub use recent_history::{history_length, wants_history};
 pub use route::{ExtraKeys, Graph, Scratch, Target, extra_keys, route};
 pub use stable::{Stable, hash};
 
@@ -146,14 +148,11 @@ kinds! {
     "x-local-random" => LocalRandom in local_random,
     "x-modulus-hash" => ModulusHash in modulus_hash,
     "x-random" => Random in random,
+    "x-recent-history" => RecentHistory in recent_history,
 }
 
 /// Kinds of RabbitMQ and its plugins that Leveret will have.
-const LATER: [&str; 3] = [
-    "x-recent-history",
-    "x-delayed-message",
-    "x-message-deduplication",
-];
+const LATER: [&str; 2] = ["x-delayed-message", "x-message-deduplication"];
 
 impl Kind {
     /// The kind's row.

@@ -7,3 +7,4 @@ mod support;
 
 mod hashing;
 mod random;
+mod recent_history;

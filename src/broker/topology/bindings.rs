@@ -8,11 +8,16 @@ use amq_protocol::types::FieldTable;
 
 use super::clean_name;
 use crate::auth::Verb;
+use crate::broker::Broker;
 use crate::broker::access::Access;
 use crate::broker::definitions::{self, Change};
 use crate::broker::exchange::{Destination, Exchange};
-use crate::broker::vhost::Vhost;
-use crate::exchange::{Kind, Target};
+use crate::broker::history::History;
+use crate::broker::publish::publish_one;
+use crate::broker::vhost::{Vhost, Walk};
+use crate::exchange::{Kind, Target, extra_keys};
+use crate::queue::Effects;
+use crate::wire::properties::Properties;
 use crate::wire::reply::Reply;
 use crate::wire::table;
 
@@ -156,6 +161,7 @@ impl Vhost {
     /// queue.bind and exchange.bind.
     pub fn bind(
         &self,
+        broker: &Broker,
         access: &mut Access,
         connection: u64,
         source: &str,
@@ -170,7 +176,19 @@ impl Vhost {
         source
             .kind
             .check_binding(routing_key.as_bytes(), &arguments)?;
-        self.link_binding(&mut bindings, source, destination, routing_key, arguments);
+        let target = destination.clone();
+        let new = self.link_binding(
+            &mut bindings,
+            Arc::clone(&source),
+            destination,
+            routing_key,
+            arguments,
+        );
+        let version = source.version();
+        drop(bindings);
+        if let Some(history) = source.history().filter(|_| new) {
+            self.recall(broker, history, version, &target);
+        }
         Ok(())
     }
 
@@ -194,7 +212,33 @@ impl Vhost {
         );
     }
 
-    /// Adds a binding, unless it is there, and writes it down.
+    /// A new binding's target gets what its source remembers.
+    fn recall(&self, broker: &Broker, history: &History, version: u64, target: &Destination) {
+        let now = broker.now();
+        for message in history.before(version) {
+            let mut queues = Vec::new();
+            match target {
+                Target::Queue(queue) => queues.push(Arc::clone(queue)),
+                Target::Exchange(exchange) => {
+                    let properties = Properties::new(message.properties());
+                    let extra = extra_keys(properties).unwrap_or_default();
+                    let mut keys = extra.after(message.routing_key());
+                    keys.extend(message.hidden_keys());
+                    if let Some(vhost) = broker.vhost(&self.name) {
+                        Walk::new(vhost).route(exchange, &keys, properties, &mut queues);
+                    }
+                }
+            }
+            for queue in queues {
+                let mut effects = Effects::default();
+                // Nobody waits for a confirm of these.
+                publish_one(broker, &queue, message.clone(), now, &mut effects);
+                broker.perform(&queue, effects);
+            }
+        }
+    }
+
+    /// Adds a binding, unless it is there, and writes it down. Whether it is new.
     fn link_binding(
         &self,
         bindings: &mut Bindings,
@@ -202,7 +246,7 @@ impl Vhost {
         destination: Destination,
         routing_key: &str,
         arguments: FieldTable,
-    ) {
+    ) -> bool {
         let key = binding_key(&destination, routing_key, &arguments);
         let binding = Binding {
             source,
@@ -211,9 +255,11 @@ impl Vhost {
         };
         let mut change = self.definitions.change();
         change.binding(&binding.written(&self.name, &key));
-        if bindings.add(key, binding) {
+        let new = bindings.add(key, binding);
+        if new {
             change.commit();
         }
+        new
     }
 
     /// queue.unbind and exchange.unbind. What is missing is a success.

@@ -333,7 +333,9 @@ impl Channel {
         {
             return Ok(());
         }
-        Walk::new(cx.vhost.clone()).route(exchange, &keys, properties, &mut queues);
+        let mut walk = Walk::new(cx.vhost.clone());
+        walk.route(exchange, &keys, properties, &mut queues);
+        walk.remember(|| message.clone());
         let Mode::Tx(tx) = &mut self.mode else {
             return Ok(());
         };

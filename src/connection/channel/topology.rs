@@ -100,6 +100,7 @@ impl Channel {
         let to = BindTo::Exchange(bind.destination.as_str().into());
         let key = bind.routing_key.as_str();
         cx.vhost.bind(
+            &cx.broker,
             &mut cx.access,
             cx.id,
             bind.source.as_str(),
@@ -205,6 +206,7 @@ impl Channel {
         let (name, key) = self.binding(bind.queue.as_str(), bind.routing_key.as_str())?;
         let to = BindTo::Queue(name.into());
         cx.vhost.bind(
+            &cx.broker,
             &mut cx.access,
             cx.id,
             bind.exchange.as_str(),
