@@ -159,6 +159,7 @@ impl Vhost {
     }
 
     /// queue.bind and exchange.bind.
+    #[expect(clippy::too_many_arguments, reason = "a binding has as many parts")]
     pub fn bind(
         &self,
         broker: &Broker,
