@@ -3,15 +3,17 @@
 //! ```text
 //! evict   the tail first, then the end of the front; persistent messages are dropped once the journal has written them,
 //!         others are first written to a spill file (without the lock)
+//! browse  a look at what is ready, wherever it lies
 //! load    the head of the cold range, before the front runs dry; bodies of messages that were dropped while they were out
 //! ```
 //!
-//! Both are planned under the queue's lock, done without it, and finished under it again, where everything is looked at anew:
-//! a purge, a delete or a consumer may have come between. Nothing here waits or does I/O but [`load::Plan::read`], which the
-//! pager calls without a lock. Counts stay those of all messages, wherever they lie. Called by `Locked` for the core's verbs
+//! What moves is planned under the queue's lock, done without it, and finished under it again, where everything is looked at
+//! anew: a purge, a delete or a consumer may have come between. Nothing here waits or does I/O but [`load::Plan::read`], which the
+//! pager calls without a lock, and `Queue::browse`. Counts stay those of all messages, wherever they lie. Called by `Locked` for the core's verbs
 //! and for the pager in `broker/pager.rs`.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::core::Core;
@@ -20,6 +22,7 @@ use super::expiry::{self, NEVER};
 use super::mailbox::{Control, Mailbox};
 use crate::store::spill::Extent;
 
+pub mod browse;
 pub mod evict;
 mod extent;
 pub mod load;
@@ -62,6 +65,14 @@ pub struct Paging {
 }
 
 impl Paging {
+    /// The first extent that may have messages of `range`.
+    fn spilled_in(&self, range: Range<u64>) -> Option<&Spilled> {
+        let before = self.spilled.range(..=range.start).next_back();
+        let before = before.filter(|(_, spilled)| spilled.end > range.start);
+        let (_, found) = before.or_else(|| self.spilled.range(range).next())?;
+        Some(found)
+    }
+
     /// Forgets spilled messages in front of `first`; all with `u64::MAX`.
     fn forget_spilled(&mut self, first: u64) {
         while let Some(entry) = self.spilled.first_entry()

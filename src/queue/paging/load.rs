@@ -31,16 +31,17 @@ enum For {
     Bodies,
 }
 
-enum Source {
+/// Where messages lie.
+pub(super) enum Source {
     Journal(Piece),
     Spilled(Extent),
 }
 
 /// One read: the messages `from..to` of a source.
-struct Read {
-    source: Source,
-    from: u64,
-    to: u64,
+pub(super) struct Read {
+    pub source: Source,
+    pub from: u64,
+    pub to: u64,
 }
 
 /// What is to be read for a queue.
@@ -60,12 +61,19 @@ pub struct Loaded {
 }
 
 /// Reads chunks, each once.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     journal: &'a Journal,
     chunk: Option<(u64, SealedChunk)>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'a> {
+    pub fn new(journal: &'a Journal) -> Self {
+        Self {
+            journal,
+            chunk: None,
+        }
+    }
+
     fn chunk(&mut self, piece: &Piece) -> Result<SealedChunk, StoreError> {
         if let Some((position, chunk)) = &self.chunk
             && *position == piece.run.position
@@ -81,21 +89,13 @@ impl Reader<'_> {
 impl Plan {
     /// Reads it. Without any lock. What cannot be read is logged and set aside: it stays where it is, and so does its file.
     pub fn read(self, queue: &Queue, journal: &Journal) -> Loaded {
-        let mut reader = Reader {
-            journal,
-            chunk: None,
-        };
+        let mut reader = Reader::new(journal);
         let mut messages = Vec::new();
         let mut sorted = true;
         for read in &self.reads {
             let before = messages.last().map_or(0, |(sequence, _)| *sequence);
             let begin = messages.len();
-            match &read.source {
-                Source::Journal(piece) => {
-                    from_journal(read, piece, &mut reader, queue, &mut messages)
-                }
-                Source::Spilled(extent) => from_spill(read, extent, queue, &mut messages),
-            }
+            read_one(read, &mut reader, queue, &mut messages);
             sorted &= messages
                 .get(begin)
                 .is_none_or(|(sequence, _)| *sequence >= before);
@@ -115,6 +115,19 @@ impl Plan {
             to: self.to,
             messages: messages.into(),
         }
+    }
+}
+
+/// Reads one; messages come in the order of their sequence numbers.
+pub(super) fn read_one(
+    read: &Read,
+    reader: &mut Reader<'_>,
+    queue: &Queue,
+    messages: &mut Vec<(u64, Option<Slot>)>,
+) {
+    match &read.source {
+        Source::Journal(piece) => from_journal(read, piece, reader, queue, messages),
+        Source::Spilled(extent) => from_spill(read, extent, queue, messages),
     }
 }
 

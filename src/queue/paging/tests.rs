@@ -36,6 +36,7 @@ enum Op {
     Evict(u64, bool),
     /// Does what a load or an eviction has begun one step further.
     Go,
+    Browse(usize),
     Advance(u64),
 }
 
@@ -390,11 +391,39 @@ impl World {
             Op::Go => {
                 self.go();
             }
+            Op::Browse(most) => self.browse(most),
             Op::Advance(by) => self.now += by,
         }
         self.deliveries();
         self.drop_excess();
         self.check();
+    }
+
+    /// All that is ready is seen, page by page, as it is.
+    fn browse(&mut self, most: usize) {
+        let mut seen = Vec::new();
+        let mut next = Some(0);
+        while let Some(from) = next {
+            let page = self.queue.browse(from..u64::MAX, most, &self.journal);
+            assert!(page.seen.len() <= most);
+            assert!(page.next.is_none_or(|next| next > from));
+            seen.extend(page.seen);
+            next = page.next;
+        }
+        if self.most.is_some() {
+            return;
+        }
+        let ready = self.entries.iter().filter(|entry| entry.at == At::Ready);
+        let ready: Vec<&Entry> = ready.collect();
+        assert_eq!(seen.len(), ready.len());
+        for (seen, entry) in seen.iter().zip(ready) {
+            assert_eq!(
+                (seen.sequence, seen.returned),
+                (entry.sequence, entry.returned)
+            );
+            assert_eq!(seen.redelivered, entry.returned > 0);
+            assert!(seen.message.body() == body(entry.sequence, entry.len));
+        }
     }
 
     fn settle(&mut self, mask: u64, requeue: bool) {
@@ -516,6 +545,7 @@ fn op() -> impl Strategy<Value = Op> {
         6 => Just(Op::Journal),
         12 => (keep, any::<bool>()).prop_map(|(keep, taken)| Op::Evict(keep, taken)),
         20 => Just(Op::Go),
+        2 => (1..1500usize).prop_map(Op::Browse),
         2 => (0..2000u64).prop_map(Op::Advance),
     ]
 }
