@@ -14,6 +14,7 @@ mod names;
 pub mod pager;
 pub mod publish;
 pub mod reclaim;
+pub mod redrive;
 mod registry;
 pub mod reply_to;
 pub mod restore;

@@ -183,6 +183,22 @@ pub fn bury(
     )
 }
 
+/// The queue that a dead letter died in last, and why, in the words of `x-death`. Meant for messages that the broker buried: a
+/// client can write whatever it likes.
+pub fn last_death(properties: &[u8]) -> Option<(&[u8], &[u8])> {
+    let headers = Table(Properties::new(properties).headers()?);
+    let Some(Value::Array(entries)) = headers.find(DEATHS) else {
+        return None;
+    };
+    let Value::Table(newest) = entries.iter().next()? else {
+        return None;
+    };
+    match (newest.find(b"queue")?, newest.find(b"reason")?) {
+        (Value::LongString(queue), Value::LongString(reason)) => Some((queue, reason)),
+        _ => None,
+    }
+}
+
 /// Whether the dead letter must not go to that queue: it died there before, and no client has rejected it since.
 ///
 /// `properties` are those that [`bury`] made, for only they are sure to hold the broker's own history. A death by
