@@ -7,6 +7,8 @@
                                            Differences that differences.toml explains are counted, all others fail (exit 1)
     conversation.py --only PART[,PART] ... the parts named, e.g. handshake,queue
 
+differences.toml also lists, as not-yet, the parts that Leveret is not asked: they need what it does not have yet.
+
 Standard library only. The broker needs guest/guest (or the URI's user) with all permissions on the vhost; everything
 that is declared carries a random token in its name and is deleted again.
 """
@@ -32,11 +34,13 @@ class Transcript:
         self.broker, self.operations = broker, operations
 
     @classmethod
-    def play(cls, uri, only=None):
+    def play(cls, uri, only, allowed):
         talk = Talk(uri)
+        skipped = not_yet(allowed.not_yet, talk.broker)
         try:
             for part in parts.SCRIPT:
-                if not only or part.__name__.split(".")[-1] in only:
+                name = part.__name__.split(".")[-1]
+                if (not only or name in only) and not skipped(name.replace("_", "-") + "."):
                     talk.part = part.__name__.removeprefix("parts.")
                     try:
                         part.play(talk)
@@ -70,20 +74,21 @@ class Transcript:
         return f"broker {self.broker}\noperations {len(self.operations)}\n\n" + "\n\n".join(blocks) + "\n"
 
 
-def read_or_play(source, only):
-    if "://" in source:
-        return Transcript.play(source, only)
-    transcript = Transcript.read(source)
-    if only:
-        raise SystemExit("--only needs two URIs")
-    return transcript
+def read_or_play(source, only, allowed):
+    return Transcript.play(source, only, allowed) if "://" in source else Transcript.read(source)
+
+
+def not_yet(prefixes, *brokers):
+    """Which operations Leveret is not asked yet; none where no Leveret takes part."""
+    return lambda operation: "leveret" in brokers and any(operation.startswith(prefix + ".") for prefix in prefixes)
 
 
 class Differences:
     """differences.toml: which operations may differ between which brokers, why, and what the second one then says, whole or in part."""
 
     def __init__(self, path):
-        self.entries = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))["difference"]
+        written = tomllib.loads(pathlib.Path(path).read_text(encoding="utf-8"))
+        self.entries, self.not_yet = written["difference"], written.get("not-yet", [])
         self.used = set()
 
     def reason(self, operation, one, two):
@@ -113,7 +118,14 @@ class Differences:
 def compare(one, two, allowed, partial):
     """Prints what differs without a reason; the number of such operations."""
     explained = unexplained = 0
-    for operation in list(dict.fromkeys([*one.operations, *two.operations])):
+    skipped = not_yet(allowed.not_yet, one.broker, two.broker)
+    operations = list(dict.fromkeys([*one.operations, *two.operations]))
+    if partial:
+        # A recorded transcript has all parts, the other one only some.
+        operations = [operation for operation in operations if operation in one.operations and operation in two.operations]
+    for operation in operations:
+        if skipped(operation):
+            continue
         first, second = one.operations.get(operation, []), two.operations.get(operation, [])
         if first == second:
             continue
@@ -127,7 +139,9 @@ def compare(one, two, allowed, partial):
     for operation, reason in [] if partial else allowed.unused(one, two):
         unexplained += 1
         print(f"## {operation}\nstands in differences.toml ({reason}), but does not differ as it says there\n")
-    print(f"{one.broker} and {two.broker}: {len(one.operations)} operations, "
+    waiting = sum(skipped(operation) for operation in operations)
+    print(f"{one.broker} and {two.broker}: {len(operations) - waiting} operations, "
+          f"{f'{waiting} not yet, ' if waiting else ''}"
           f"{explained} differ for known reasons, {unexplained} for none")
     return unexplained
 
@@ -144,9 +158,10 @@ def main():
     if options.compare:
         if len(options.source) != 2:
             arguments.error("--compare needs two of URI or transcript file")
-        one, two = (read_or_play(source, options.only) for source in options.source)
-        return 1 if compare(one, two, Differences(options.differences), options.only) else 0
-    transcript = Transcript.play(options.source[0], options.only)
+        allowed = Differences(options.differences)
+        one, two = (read_or_play(source, options.only, allowed) for source in options.source)
+        return 1 if compare(one, two, allowed, options.only) else 0
+    transcript = Transcript.play(options.source[0], options.only, Differences(options.differences))
     if options.record:
         pathlib.Path(options.record).write_text(str(transcript), encoding="utf-8")
         print(f"{transcript.broker}: {len(transcript.operations)} operations in {options.record}")

@@ -33,7 +33,7 @@ class Talk:
         self.address = Address(uri)
         # Names carry a token of this run, so that runs do not meet; the transcript shows it as "conv".
         self.token = "conv" + secrets.token_hex(4)
-        self.lines, self.ids, self.links, self.broker = [], {}, {}, "unknown"
+        self.lines, self.ids, self.links, self.broker = [], {}, {}, broker_at(self.address)
         self.threads, self.part, self.silences = [], "none", 0
 
     def name(self, name):
@@ -112,6 +112,16 @@ class Talk:
         return events
 
 
+def broker_at(address):
+    """Who answers there, and at which level: "rabbitmq-4.0", "leveret"."""
+    peer = Peer(address)
+    peer.send(wire.PROTOCOL_HEADER)
+    properties = {name: value for name, _, value in peer.need("connection.start")["server_properties"]}
+    peer.close()
+    product, version = (properties[key].decode() for key in ("product", "version"))
+    return f"{product.lower()}-{'.'.join(version.split('.')[:2])}" if product == "RabbitMQ" else product.lower()
+
+
 def wanted(wait):
     return collections.Counter(wait.split() if isinstance(wait, str) else wait)
 
@@ -145,6 +155,7 @@ class Link:
     def __init__(self, talk, label, options):
         self.talk, self.label, self.options = talk, label, options
         self.channels, self.queues, self.exchanges = set(), set(), set()
+        self.confirming = set()  # channels on which confirm.select was said, see scene.py
         self.open()
 
     def open(self):
@@ -164,12 +175,12 @@ class Link:
         self.channel(number)
         self.remember(name, fields)
         self.send(number, name, body, properties, fields)
-        answer = answer or name + "-ok"
+        answers = (answer,) if isinstance(answer, str) else answer or (name + "-ok",)
         if name in WITHOUT_ANSWER:
             self.peer.method(number, "channel.flow", active=True)
-            answer = "channel.flow-ok"
+            answers = ("channel.flow-ok",)
         event = self.peer.next(PATIENCE)
-        while event is not None and event.name != answer:
+        while event is not None and event.name not in answers:
             if event.name in ("channel.close", "connection.close", CLOSED):
                 self.heal([event])
                 raise RuntimeError(f"{self.label}: {name} {fields}: {event}")
@@ -282,6 +293,7 @@ class Link:
             if event.name == "channel.close":
                 self.peer.method(event.channel, "channel.close-ok")
                 self.channels.discard(event.channel)
+                self.confirming.discard(event.channel)
                 self.channel(event.channel)
             elif event.name in ("connection.close", CLOSED):
                 if event.name == "connection.close":
@@ -296,6 +308,7 @@ class Link:
         self.peer.close()
         self.open()
         channels, self.channels = self.channels, set()
+        self.confirming.clear()
         for number in sorted(channels):
             self.channel(number)
 

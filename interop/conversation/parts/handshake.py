@@ -72,8 +72,6 @@ def start(talk):
     talk.begin(operation)
     peer, event = at_start(talk)
     properties = {name: (letter, value) for name, letter, value in event["server_properties"]}
-    product, version = (properties[key][1].decode() for key in ("product", "version"))
-    talk.broker = f"{product.lower()}-{'.'.join(version.split('.')[:2])}" if product == "RabbitMQ" else product.lower()
     talk.write(operation, f"< version {event['version_major']}-{event['version_minor']} locales {event['locales'].decode()}")
     for name in sorted(properties):
         letter, value = properties[name]
