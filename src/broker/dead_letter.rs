@@ -21,14 +21,72 @@ const BATCH: usize = 100;
 /// Batches that whoever triggered them runs at once.
 const BATCHES_MAX: usize = 20;
 
+/// What dead letters have made to do.
+#[derive(Default)]
+struct Todo {
+    /// Queues with dying messages.
+    queues: Vec<Arc<Queue>>,
+    /// Messages that a queue has refused and that are to be dead-lettered for it. They are not many: a letter that comes to a queue
+    /// of its own history ends there.
+    refused: Vec<(Arc<Queue>, Message)>,
+}
+
+impl Todo {
+    fn queue(&mut self, queue: &Arc<Queue>) {
+        if !self.queues.contains(queue) {
+            self.queues.push(Arc::clone(queue));
+        }
+    }
+}
+
 /// Drains the dying messages of `queue`, and of the queues that its dead letters fill.
 pub fn drain(broker: &Broker, queue: &Arc<Queue>) {
-    let mut todo: Vec<Arc<Queue>> = vec![Arc::clone(queue)];
+    let mut todo = Todo::default();
+    todo.queue(queue);
+    work(broker, todo);
+}
+
+/// Dead-letters what `queue` has refused to take (`reject-publish-dlx`).
+pub fn bury_refused(broker: &Broker, queue: &Arc<Queue>, letters: Vec<Message>) {
+    let refused = letters.into_iter().map(|one| (Arc::clone(queue), one));
+    let todo = Todo {
+        queues: Vec::new(),
+        refused: refused.collect(),
+    };
+    work(broker, todo);
+}
+
+fn work(broker: &Broker, mut todo: Todo) {
     let mut batches = 0;
-    while let Some(queue) = todo.pop() {
+    loop {
+        // In order: whoever refuses a letter adds it at the end.
+        let refused = std::mem::take(&mut todo.refused);
+        for (queue, message) in refused {
+            let rules = Arc::clone(queue.lock().rules());
+            if let (Some(vhost), Some(dead_letter)) =
+                (broker.vhost(&queue.spec.vhost), &rules.dead_letter)
+            {
+                let reason = Reason::MaxLen;
+                place(
+                    broker,
+                    &vhost,
+                    &queue,
+                    dead_letter,
+                    &message,
+                    reason,
+                    &mut todo,
+                );
+            }
+        }
+        if !todo.refused.is_empty() {
+            continue;
+        }
+        let Some(queue) = todo.queues.pop() else {
+            return;
+        };
         if batches == BATCHES_MAX {
             broker.timers.arm(&queue, broker.now());
-            for rest in todo {
+            for rest in todo.queues {
                 broker.timers.arm(&rest, broker.now());
             }
             return;
@@ -63,7 +121,7 @@ pub fn drain(broker: &Broker, queue: &Arc<Queue>) {
         let more = queue.lock().buried(&sequences, broker.now(), &mut effects);
         broker.perform(&queue, effects);
         if more {
-            todo.push(queue);
+            todo.queue(&queue);
         }
     }
 }
@@ -75,7 +133,7 @@ fn place(
     dead_letter: &DeadLetter,
     message: &Message,
     reason: Reason,
-    todo: &mut Vec<Arc<Queue>>,
+    todo: &mut Todo,
 ) {
     let Some(exchange) = vhost.exchange(&dead_letter.exchange) else {
         return;
@@ -138,8 +196,13 @@ fn place(
         let _ = target
             .lock()
             .publish(std::iter::once(copy.clone()), &links, now, &mut effects);
-        if std::mem::take(&mut effects.dying) && !todo.contains(&target) {
-            todo.push(Arc::clone(&target));
+        if std::mem::take(&mut effects.dying) {
+            todo.queue(&target);
+        }
+        if let Some(refused) = effects.refused.take() {
+            let letters = refused.letters.into_iter();
+            todo.refused
+                .extend(letters.map(|one| (Arc::clone(&target), one)));
         }
         broker.perform(&target, effects);
     }

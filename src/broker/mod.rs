@@ -278,12 +278,12 @@ impl Broker {
     pub fn perform(&self, queue: &Arc<Queue>, mut effects: Effects) {
         effects.wake();
         if effects.is_more() {
-            self.perform_rest(queue, &effects);
+            self.perform_rest(queue, &mut effects);
         }
     }
 
     #[cold]
-    fn perform_rest(&self, queue: &Arc<Queue>, effects: &Effects) {
+    fn perform_rest(&self, queue: &Arc<Queue>, effects: &mut Effects) {
         if let Some(at) = effects.deadline {
             self.timers.arm(queue, at);
         }
@@ -294,6 +294,11 @@ impl Broker {
             self.pager.note(effects.pushed);
         }
         self.pager.load(queue, effects.load);
+        if let Some(refused) = effects.refused.take()
+            && !refused.letters.is_empty()
+        {
+            dead_letter::bury_refused(self, queue, refused.letters);
+        }
         if effects.dying {
             dead_letter::drain(self, queue);
         }

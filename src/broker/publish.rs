@@ -10,19 +10,21 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use self::round::{FOR_DISK, Filling, Pending};
+pub use self::round::{Origin, Refusal};
 use super::Broker;
 use super::exchange::Exchange;
 use super::routes::{Routes, Targets};
 use super::vhost::{Vhost, Walk};
 use crate::exchange::{Depends, extra_keys};
-use crate::message::{
-    CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message, SealedChunk,
-};
+use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message};
 use crate::queue::log::Links;
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
 use crate::wire::properties::{Edits, Properties, rewrite};
 use crate::wire::table::Table;
+
+mod round;
 
 /// Queues that a connection keeps at hand; past that it forgets all between two rounds.
 const QUEUES_MAX: usize = 1024;
@@ -31,35 +33,10 @@ const PENDING_MAX: usize = 4096;
 /// Messages for one queue for which room is kept while the connection is idle.
 const PENDING_KEPT: usize = 16;
 
-/// Bit of a chunk's number that says that it is for the disk.
-const FOR_DISK: u32 = 1 << 31;
-
-/// A message on its way to a queue: chunk, place in it, and the channel that wants it back if it cannot be routed after all.
-struct Pending {
-    chunk: u32,
-    mandatory: u16,
-    draft: Draft,
-}
-
 /// A queue at hand, with what this round has for it.
 struct Local {
     queue: Arc<Queue>,
     pending: Vec<Pending>,
-}
-
-/// Chunks of one round, the last of them still being filled.
-#[derive(Default)]
-struct Filling {
-    chunks: Vec<SealedChunk>,
-    builder: Option<ChunkBuilder>,
-}
-
-impl Filling {
-    fn seal(&mut self) {
-        if let Some(builder) = self.builder.take().filter(|builder| !builder.is_empty()) {
-            self.chunks.push(builder.seal());
-        }
-    }
 }
 
 /// A message that was routed to no queue: here is its body back, in case it is to be returned.
@@ -86,8 +63,8 @@ pub struct Publish<'a> {
     pub properties: &'a [u8],
     /// The body.
     pub body: Vec<u8>,
-    /// The channel, if the message is mandatory; 0 otherwise.
-    pub mandatory: u16,
+    /// Who published it.
+    pub origin: Origin,
 }
 
 /// See the module.
@@ -106,6 +83,8 @@ pub struct Publisher {
     /// A queue that the last flush met whose publishers are to wait.
     pressed: Option<Arc<Queue>>,
     pending: usize,
+    /// Messages of the last flush that are to be nacked.
+    refused: Vec<Refusal>,
     /// Some queue's list has room for more than an idle connection should keep.
     grown: bool,
     /// Bytes that the rest of this round may bring, to size chunks by.
@@ -128,6 +107,7 @@ impl Publisher {
             has_linked: false,
             pressed: None,
             pending: 0,
+            refused: Vec::new(),
             grown: false,
             hint: 0,
             round: 1,
@@ -203,7 +183,7 @@ impl Publisher {
         properties: &[u8],
         persistent: bool,
         body: &[u8],
-        mandatory: u16,
+        origin: Origin,
     ) {
         let for_disk = persistent && Self::is_kept(&self.queues, self.routes.found());
         let (chunk, draft) = self.draft(names, properties, persistent, for_disk, body);
@@ -215,7 +195,7 @@ impl Publisher {
                 *target,
                 Pending {
                     chunk,
-                    mandatory,
+                    origin,
                     draft,
                 },
             );
@@ -282,7 +262,7 @@ impl Publisher {
             routing_key,
             properties: raw,
             body,
-            mandatory,
+            origin,
         } = publish;
         let properties = Properties::new(raw);
         let persistent = properties.persistent();
@@ -306,7 +286,7 @@ impl Publisher {
             let targets = self.routes.found().clone();
             let for_disk = persistent && Self::is_kept(&self.queues, &targets);
             let placed = self.place(names, raw, persistent, for_disk, body, &[]);
-            self.push(&targets, placed, mandatory);
+            self.push(&targets, placed, origin);
             return Ok(targets.len());
         }
         let extra = extra.unwrap_or_default();
@@ -328,7 +308,7 @@ impl Publisher {
         }
         let for_disk = persistent && Self::is_kept(&self.queues, &targets);
         let placed = self.place(names, shown, persistent, for_disk, body, &extra.bcc);
-        self.push(&targets, placed, mandatory);
+        self.push(&targets, placed, origin);
         Ok(targets.len())
     }
 
@@ -365,12 +345,12 @@ impl Publisher {
         (kind | (filling.chunks.len() as u32 - 1), draft)
     }
 
-    fn push(&mut self, targets: &Targets, (chunk, draft): (u32, Draft), mandatory: u16) {
+    fn push(&mut self, targets: &Targets, (chunk, draft): (u32, Draft), origin: Origin) {
         self.pending += 1;
         for target in targets {
             let pending = Pending {
                 chunk,
-                mandatory,
+                origin,
                 draft,
             };
             Self::note(&mut self.queues, &mut self.dirty, *target, pending);
@@ -446,6 +426,14 @@ impl Publisher {
                 self.pressed = Some(Arc::clone(&local.queue));
             }
             if effects.is_more() {
+                if let Some(refused) = &effects.refused {
+                    self.refused.extend(
+                        refused
+                            .indices
+                            .iter()
+                            .filter_map(|index| local.pending[*index as usize].origin.refusal()),
+                    );
+                }
                 broker.perform(&local.queue, effects);
             }
         }
@@ -465,6 +453,12 @@ impl Publisher {
             self.routes.clear();
         }
         receipt
+    }
+
+    /// Messages that some queue has refused since this was last asked, once for each queue.
+    #[inline]
+    pub fn take_refused(&mut self) -> Vec<Refusal> {
+        std::mem::take(&mut self.refused)
     }
 
     /// Gives back the memory that a busy time has left.
@@ -516,35 +510,21 @@ impl Publisher {
                 let mut effects = Effects::default();
                 let (pushed, new) = publish_one(broker, &queue, message.clone(), now, &mut effects);
                 receipt = receipt.max(new);
+                if effects.refused.is_some() {
+                    self.refused.extend(orphan.origin.refusal());
+                }
                 placed |= pushed;
                 wakers.take_wakers(&mut effects);
                 broker.perform(&queue, effects);
             }
-            if !placed && orphan.mandatory != 0 {
+            if !placed && orphan.origin.mandatory {
                 unroutable.push(Unroutable {
-                    channel: orphan.mandatory,
+                    channel: orphan.origin.channel,
                     message,
                 });
             }
         }
         receipt
-    }
-}
-
-impl Pending {
-    #[inline]
-    fn message(&self, passing: &[SealedChunk], for_disk: &[SealedChunk]) -> Message {
-        let chunks = if self.chunk & FOR_DISK == 0 {
-            passing
-        } else {
-            for_disk
-        };
-        chunks[(self.chunk & !FOR_DISK) as usize].message(&self.draft)
-    }
-
-    /// Whether both stand for the same message.
-    fn is(&self, other: &Self) -> bool {
-        self.chunk == other.chunk && self.draft.is(&other.draft)
     }
 }
 

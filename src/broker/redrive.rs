@@ -175,8 +175,7 @@ impl Redrive {
         let mut both = Transaction::default();
         both.publish(target, copy);
         both.settle(&self.queue, got.sequence, Outcome::Ack);
-        both.commit(&self.broker, now);
-        true
+        both.commit(&self.broker, now).is_ok()
     }
 
     fn hold(&mut self, got: Got) {

@@ -20,6 +20,10 @@ struct Part {
     settles: Vec<(u64, Outcome)>,
 }
 
+/// A queue has refused a transaction.
+#[derive(Debug)]
+pub struct Refused;
+
 /// A transaction being put together for its commit.
 #[derive(Default)]
 pub struct Transaction {
@@ -46,16 +50,34 @@ impl Transaction {
     }
 
     /// Does all of it. Deleted queues are passed over, as for a plain ack; only a plain publish would be routed once more.
-    pub fn commit(self, broker: &Broker, now: u64) -> Receipt {
+    ///
+    /// # Errors
+    /// A queue has no room for its messages and refuses them: nothing is done.
+    pub fn commit(self, broker: &Broker, now: u64) -> Result<Receipt, Refused> {
         let parts: Vec<(Arc<Queue>, Part)> = self.parts.into_values().collect();
         let links = link(broker, &parts);
         let mut locks: Vec<_> = parts.iter().map(|(queue, _)| queue.lock()).collect();
-        let mut effects: Vec<Vec<Effects>> = Vec::with_capacity(parts.len());
+        let mut looked: Vec<Effects> = Vec::with_capacity(parts.len());
+        let mut refused = false;
         for ((_, part), locked) in parts.iter().zip(&mut locks) {
-            let mut own = Vec::new();
+            let mut one = Effects::default();
+            let bodies = part.publishes.iter().map(|one| one.body_len() as u64);
+            refused |= !part.publishes.is_empty() && !locked.would_take(bodies, now, &mut one);
+            looked.push(one);
+        }
+        if refused {
+            drop(locks);
+            for ((queue, _), one) in parts.iter().zip(looked) {
+                broker.perform(queue, one);
+            }
+            return Err(Refused);
+        }
+        let mut effects: Vec<Vec<Effects>> = Vec::with_capacity(parts.len());
+        for (((_, part), locked), looked) in parts.iter().zip(&mut locks).zip(looked) {
+            let mut own = vec![looked];
             let mut one = Effects::default();
             if !part.publishes.is_empty() {
-                let _ = locked.publish(part.publishes.iter().cloned(), &links, now, &mut one);
+                locked.publish_taken(part.publishes.iter().cloned(), &links, now, &mut one);
             }
             own.push(one);
             for run in part
@@ -90,7 +112,7 @@ impl Transaction {
                 broker.perform(queue, one);
             }
         }
-        receipt
+        Ok(receipt)
     }
 }
 

@@ -80,7 +80,7 @@ impl Context {
             method::write_return(out.bytes(), channel, NO_ROUTE, "NO_ROUTE", message.names());
             out.content(channel, &message, self.tuned.frame_max);
         }
-        self.confirms.note(receipt);
+        self.confirms.note(receipt, &self.publisher.take_refused());
     }
 
     /// Whether this connection publishes more than the disk keeps up with.

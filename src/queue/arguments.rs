@@ -16,6 +16,7 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 pub use self::checks::expiration;
+use super::overflow::Overflow;
 use crate::store::Urgency;
 use crate::wire::reply::Reply;
 use crate::wire::{erlang, table};
@@ -24,6 +25,7 @@ use crate::wire::{erlang, table};
 pub const QUEUE_TYPE: &str = "x-queue-type";
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
+const OVERFLOW: &str = "x-overflow";
 const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 const SYNC: &str = "x-sync";
 
@@ -81,6 +83,8 @@ pub struct QueueArguments {
     pub max_length: Option<u64>,
     /// `x-max-length-bytes`: bytes in the bodies of ready messages.
     pub max_length_bytes: Option<u64>,
+    /// `x-overflow`; quorum queues take `reject-publish-dlx` for `drop-head`, as in RabbitMQ.
+    pub overflow: Overflow,
     /// `x-dead-letter-exchange`; the empty name is the default exchange.
     pub dead_letter_exchange: Option<Arc<str>>,
     /// `x-dead-letter-routing-key`, at most 255 bytes; only beside a dead-letter exchange.
@@ -167,9 +171,7 @@ const ARGUMENTS: &[Argument] = &[
     later(row("x-max-priority", C, checks::priority), |value| {
         table::integer(value) != Some(0)
     }),
-    later(row("x-overflow", C | Q, checks::overflow), |value| {
-        !checks::is_text(value, "drop-head")
-    }),
+    row(OVERFLOW, C | Q, checks::overflow),
     row("x-queue-mode", C, checks::queue_mode),
     row("x-queue-version", C, checks::queue_version),
     later(
@@ -285,6 +287,7 @@ pub fn parse(
         expires_ms: number(arguments, "x-expires"),
         max_length: number(arguments, "x-max-length"),
         max_length_bytes: number(arguments, "x-max-length-bytes"),
+        overflow: overflow(arguments, kind),
         dead_letter_exchange: text(arguments, DEAD_LETTER_EXCHANGE),
         dead_letter_routing_key: text(arguments, DEAD_LETTER_ROUTING_KEY),
         consumer_timeout_ms: number(arguments, CONSUMER_TIMEOUT),
@@ -462,6 +465,18 @@ fn described(value: Option<&AMQPValue>) -> String {
 
 fn get<'a>(arguments: &'a FieldTable, name: &str) -> Option<&'a AMQPValue> {
     arguments.inner().get(name)
+}
+
+/// A checked `x-overflow`.
+fn overflow(arguments: &FieldTable, kind: QueueKind) -> Overflow {
+    let named = match get(arguments, OVERFLOW) {
+        Some(AMQPValue::LongString(name)) => Overflow::named(name.as_bytes()),
+        _ => None,
+    };
+    match named.unwrap_or_default() {
+        Overflow::RejectPublishDlx if kind != QueueKind::Classic => Overflow::DropHead,
+        overflow => overflow,
+    }
 }
 
 /// A checked number; `None` when it is not given.

@@ -214,6 +214,18 @@ impl Consumers {
         }
     }
 
+    /// Messages that its consumers may have at once as far as their own prefetch limits say.
+    pub fn capacity(&self) -> usize {
+        let free = |consumer: &Consumer| match consumer.spec.prefetch {
+            _ if consumer.blocked != Blocked::No => 0,
+            0 => usize::MAX,
+            most => most.saturating_sub(consumer.unacked) as usize,
+        };
+        self.all
+            .iter()
+            .fold(0, |sum: usize, one| sum.saturating_add(free(one)))
+    }
+
     /// The consumer at an index that [`next`](Self::next) gave.
     #[inline]
     pub fn at(&mut self, index: usize) -> &mut Consumer {

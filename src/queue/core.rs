@@ -82,6 +82,21 @@ impl Core {
         effects: &mut Effects,
     ) {
         let fresh = self.slots.next_sequence();
+        self.place(me, messages, links, now, effects);
+        self.dispatch(me, now, fresh, effects);
+        self.finish_publish(now, effects);
+    }
+
+    /// Appends messages, and notes what the journal is to know of them.
+    #[inline]
+    fn place(
+        &mut self,
+        me: &Arc<Queue>,
+        messages: impl Iterator<Item = Message>,
+        links: &Links,
+        now: u64,
+        effects: &mut Effects,
+    ) {
         let before = self.slots.resident();
         if !links.is_empty()
             && let Some(mut log) = self.log.take()
@@ -104,7 +119,10 @@ impl Core {
             }
         }
         self.note_pushed(self.slots.resident() - before, effects);
-        self.dispatch(me, now, fresh, effects);
+    }
+
+    #[inline]
+    fn finish_publish(&mut self, now: u64, effects: &mut Effects) {
         self.trim(now, effects);
         if self.slots.wants_sweep() {
             self.slots.sweep(STEPS_MAX);
@@ -576,5 +594,6 @@ impl Core {
 }
 
 mod dying;
+mod reject;
 #[cfg(test)]
 mod tests;

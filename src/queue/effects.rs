@@ -4,6 +4,7 @@ use std::task::Waker;
 
 use smallvec::SmallVec;
 
+use super::overflow::Rejects;
 use super::paging::Want;
 use super::slots::Garbage;
 
@@ -23,6 +24,8 @@ pub struct Effects {
     pub load: Want,
     /// Tell the pager that so many bytes were published.
     pub pushed: u64,
+    /// What was refused of a publish; its letters are to be dead-lettered.
+    pub refused: Option<Box<Rejects>>,
     /// Call `tick` at this time (milliseconds since the epoch).
     pub deadline: Option<u64>,
 }
@@ -48,6 +51,7 @@ impl Effects {
         self.dying
             || self.unused
             || self.unfinished
+            || self.refused.is_some()
             || self.pushed > 0
             || self.load != Want::Nothing
             || self.deadline.is_some()

@@ -13,7 +13,7 @@ mod effects;
 mod expiry;
 pub mod log;
 pub mod mailbox;
-mod overflow;
+pub mod overflow;
 pub mod paging;
 mod slots;
 mod sync;
@@ -75,6 +75,7 @@ impl Rules {
             limits: Limits {
                 messages: arguments.max_length,
                 bytes: arguments.max_length_bytes,
+                overflow: arguments.overflow,
             },
             dead_letter: arguments
                 .dead_letter_exchange
@@ -369,8 +370,37 @@ impl Locked<'_> {
         if self.core.gone {
             return Err(Gone);
         }
-        self.core.publish(self.queue, messages, links, now, effects);
+        if self.core.rules.limits.may_refuse() {
+            self.core
+                .publish_or_refuse(self.queue, messages, links, now, effects);
+        } else {
+            self.core.publish(self.queue, messages, links, now, effects);
+        }
         Ok(())
+    }
+
+    /// Whether the queue would take all messages of a transaction, given their body bytes. A deleted queue does: it is passed
+    /// over.
+    pub fn would_take(
+        &mut self,
+        bodies: impl Iterator<Item = u64>,
+        now: u64,
+        effects: &mut Effects,
+    ) -> bool {
+        self.core.gone || self.core.would_take(self.queue, bodies, now, effects)
+    }
+
+    /// Publishes what [`would_take`](Self::would_take) has said yes to under the same lock.
+    pub fn publish_taken(
+        &mut self,
+        messages: impl Iterator<Item = Message>,
+        links: &Links,
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        if !self.core.gone {
+            self.core.publish(self.queue, messages, links, now, effects);
+        }
     }
 
     /// Releases the lock and says what confirms of what was published under it wait for.

@@ -15,6 +15,7 @@ mod get;
 mod headers_exchange;
 mod mandatory;
 mod max_length;
+mod overflow;
 mod programs;
 mod properties;
 mod publish;

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 
+use crate::broker::publish::Refusal;
 use crate::connection::output::Output;
 use crate::store::{Due, Journal, Receipt};
 use crate::wire::method;
@@ -18,8 +19,69 @@ struct Confirm {
     noted: u64,
     /// Messages up to this one are acknowledged.
     acked: u64,
-    /// (last number, receipt), in order of both.
-    ring: VecDeque<(u64, Receipt)>,
+    /// In order of their numbers.
+    ring: VecDeque<Waiting>,
+}
+
+/// What messages wait for.
+struct Waiting {
+    /// Number of the last of them.
+    upto: u64,
+    receipt: Receipt,
+    /// A queue has refused it: it is nacked when its turn comes.
+    refused: bool,
+}
+
+impl Waiting {
+    fn due(&self, journal: &Journal) -> Due {
+        if self.refused {
+            Due::Lost
+        } else {
+            journal.is_due(self.receipt)
+        }
+    }
+}
+
+impl Confirm {
+    /// Messages up to this one, and behind those noted so far, wait for the receipt.
+    fn note(&mut self, upto: u64, receipt: Receipt) {
+        if upto <= self.noted {
+            return;
+        }
+        self.noted = upto;
+        match self.ring.back_mut() {
+            // What waits for no more than the one before it is due with it.
+            Some(last) if !last.refused && last.receipt.covers(receipt) => last.upto = upto,
+            _ => self.ring.push_back(Waiting {
+                upto,
+                receipt,
+                refused: false,
+            }),
+        }
+    }
+
+    /// Some messages are refused; those between them wait for the receipt.
+    #[cold]
+    fn refuse(&mut self, refused: &[Refusal], receipt: Receipt) {
+        let number =
+            |low: u32| self.published - u64::from((self.published as u32).wrapping_sub(low));
+        let own = refused.iter().filter(|one| one.channel == self.channel);
+        let mut numbers: Vec<u64> = own.map(|one| number(one.confirm)).collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        for number in numbers {
+            self.note(number - 1, receipt);
+            self.noted = number;
+            match self.ring.back_mut() {
+                Some(last) if last.refused => last.upto = number,
+                _ => self.ring.push_back(Waiting {
+                    upto: number,
+                    receipt: Receipt::NOTHING,
+                    refused: true,
+                }),
+            }
+        }
+    }
 }
 
 /// The channels of a connection that are in confirm mode.
@@ -55,9 +117,9 @@ impl Confirms {
         self.last = 0;
     }
 
-    /// A channel in confirm mode has published a message.
+    /// A channel in confirm mode has published a message; returns the low half of its number.
     #[inline]
-    pub fn published(&mut self, channel: u16) {
+    pub fn published(&mut self, channel: u16) -> Option<u32> {
         if self
             .channels
             .get(self.last)
@@ -69,11 +131,13 @@ impl Confirms {
                 .position(|confirm| confirm.channel == channel)
             {
                 Some(index) => self.last = index,
-                None => return,
+                None => return None,
             }
         }
-        self.channels[self.last].published += 1;
         self.unnoted = true;
+        let published = &mut self.channels[self.last].published;
+        *published += 1;
+        Some(*published as u32)
     }
 
     /// Whether messages wait for their receipt.
@@ -82,38 +146,30 @@ impl Confirms {
         self.unnoted
     }
 
-    /// All messages published so far and not noted wait for `receipt`.
-    pub fn note(&mut self, receipt: Receipt) {
+    /// All messages published so far and not noted wait for `receipt`, but for those that were refused.
+    pub fn note(&mut self, receipt: Receipt, refused: &[Refusal]) {
         if !std::mem::take(&mut self.unnoted) {
             return;
         }
         for confirm in &mut self.channels {
-            if confirm.published > confirm.noted {
-                confirm.noted = confirm.published;
-                match confirm.ring.back_mut() {
-                    // What waits for no more than the one before it is due with it.
-                    Some((upto, before)) if before.covers(receipt) => *upto = confirm.published,
-                    _ => confirm.ring.push_back((confirm.published, receipt)),
-                }
+            if !refused.is_empty() {
+                confirm.refuse(refused, receipt);
             }
+            confirm.note(confirm.published, receipt);
         }
     }
 
     /// Answers what is due.
     pub fn acknowledge(&mut self, journal: &Journal, out: &mut Output) {
         for confirm in &mut self.channels {
-            while let Some((_, receipt)) = confirm.ring.front() {
-                let due = journal.is_due(*receipt);
+            while let Some(first) = confirm.ring.front() {
+                let due = first.due(journal);
                 if due == Due::No {
                     break;
                 }
                 let mut upto = confirm.acked;
-                while let Some((last, _)) = confirm
-                    .ring
-                    .front()
-                    .filter(|(_, receipt)| journal.is_due(*receipt) == due)
-                {
-                    upto = *last;
+                while let Some(next) = confirm.ring.front().filter(|one| one.due(journal) == due) {
+                    upto = next.upto;
                     confirm.ring.pop_front();
                 }
                 if upto == confirm.acked {
@@ -135,6 +191,6 @@ impl Confirms {
         self.channels
             .iter()
             .filter_map(|confirm| confirm.ring.front())
-            .map(|(_, receipt)| *receipt)
+            .map(|first| first.receipt)
     }
 }

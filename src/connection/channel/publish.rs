@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use super::{Channel, Mode};
 use crate::auth::Verb;
 use crate::broker::exchange::Exchange;
-use crate::broker::publish::{Nowhere, Publish, without_bcc};
+use crate::broker::publish::{Nowhere, Origin, Publish, without_bcc};
 use crate::broker::reply_to::ReplyAddresses;
 use crate::broker::vhost::{Vhost, Walk};
 use crate::connection::context::{Context, NO_ROUTE};
@@ -115,18 +115,29 @@ impl Channel {
         if cx.settles_come_first() {
             cx.flush_settles();
         }
-        let mandatory = if publish.mandatory { self.number } else { 0 };
+        let origin = self.origin(cx, publish.mandatory);
         cx.publisher.publish_known(
             publish.names,
             header.properties,
             properties.persistent(),
             body,
-            mandatory,
+            origin,
         );
-        if let Mode::Confirm = self.mode {
-            cx.confirms.published(self.number);
-        }
         Ok(true)
+    }
+
+    /// Counts a publish that is taken, and says who made it.
+    #[inline]
+    fn origin(&self, cx: &mut Context, mandatory: bool) -> Origin {
+        let confirm = match self.mode {
+            Mode::Confirm => cx.confirms.published(self.number),
+            _ => None,
+        };
+        Origin {
+            channel: self.number,
+            mandatory,
+            confirm,
+        }
     }
 
     /// The method of a publish whose content is still to come.
@@ -265,7 +276,7 @@ impl Channel {
             routing_key: parts.routing_key(),
             properties: &parts.properties,
             body,
-            mandatory: if parts.mandatory { self.number } else { 0 },
+            origin: self.origin(cx, parts.mandatory),
         };
         let unrouted = cx.publisher.publish(&cx.broker, &exchange, publish).err();
         if let Some(Nowhere { body }) = unrouted.filter(|_| parts.mandatory) {
@@ -276,9 +287,6 @@ impl Channel {
             let properties = stripped.as_deref().unwrap_or(&parts.properties);
             method::write_return(out.bytes(), self.number, NO_ROUTE, "NO_ROUTE", &parts.names);
             out.plain_content(self.number, properties, &body, cx.tuned.frame_max);
-        }
-        if let Mode::Confirm = self.mode {
-            cx.confirms.published(self.number);
         }
         Ok(())
     }

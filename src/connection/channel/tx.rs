@@ -110,6 +110,20 @@ impl Channel {
             settles,
             ..
         } = std::mem::take(tx.as_mut());
+        let mut transaction = Transaction::default();
+        for (message, queues) in publishes {
+            for queue in queues {
+                transaction.publish(&queue, message.clone());
+            }
+        }
+        for (unacked, outcome) in &settles {
+            transaction.settle(cx.queues.get(unacked.queue), unacked.sequence, *outcome);
+        }
+        let Ok(receipt) = transaction.commit(&cx.broker, cx.now) else {
+            let settles = settles.into_iter().map(|(unacked, _)| unacked).collect();
+            self.unacked.restore(settles);
+            return Err(Reply::partial_tx());
+        };
         for message in returns {
             method::write_return(
                 out.bytes(),
@@ -120,19 +134,8 @@ impl Channel {
             );
             out.content(self.number, &message, cx.tuned.frame_max);
         }
-        let mut transaction = Transaction::default();
-        for (message, queues) in publishes {
-            for queue in queues {
-                transaction.publish(&queue, message.clone());
-            }
-        }
-        let mut counted = 0;
-        for (unacked, outcome) in &settles {
-            counted += u32::from(unacked.counted);
-            transaction.settle(cx.queues.get(unacked.queue), unacked.sequence, *outcome);
-        }
-        self.free(cx, counted);
-        let receipt = transaction.commit(&cx.broker, cx.now);
+        let counted = settles.iter().filter(|(one, _)| one.counted).count();
+        self.free(cx, counted as u32);
         // commit-ok is sent once all of it is on disk.
         out.gate(receipt, cx.broker.journal());
         for (unacked, _) in settles {

@@ -65,6 +65,7 @@ fn every_argument_that_works_is_typed() {
         ("x-expires", AMQPValue::ShortShortUInt(9)),
         ("x-max-length", AMQPValue::LongUInt(u32::MAX)),
         ("x-max-length-bytes", int(1 << 40)),
+        ("x-overflow", text("reject-publish")),
         ("x-dead-letter-exchange", text("")),
         ("x-dead-letter-routing-key", text("key")),
         ("x-consumer-timeout", int(1000)),
@@ -77,6 +78,7 @@ fn every_argument_that_works_is_typed() {
             expires_ms: Some(9),
             max_length: Some(u64::from(u32::MAX)),
             max_length_bytes: Some(1 << 40),
+            overflow: Overflow::RejectPublish,
             dead_letter_exchange: Some("".into()),
             dead_letter_routing_key: Some("key".into()),
             consumer_timeout_ms: Some(1000),
@@ -474,12 +476,6 @@ fn what_comes_later_is_refused_on_the_connection_and_named() {
     for (name, value, shown) in [
         ("x-max-priority", int(10), "'10'"),
         ("x-single-active-consumer", yes(), "'true'"),
-        ("x-overflow", text("reject-publish"), "'reject-publish'"),
-        (
-            "x-overflow",
-            text("reject-publish-dlx"),
-            "'reject-publish-dlx'",
-        ),
         ("x-queue-type", text("quorum"), "'quorum'"),
         ("x-queue-type", text("stream"), "'stream'"),
         ("x-exact-ttl", yes(), "'true'"),

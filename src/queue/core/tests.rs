@@ -8,7 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use self::harness::{Harness, Op};
-use crate::queue::overflow::Limits;
+use crate::queue::overflow::{Limits, Overflow};
 use crate::queue::{DeadLetter, Outcome, Rules};
 
 fn rules() -> impl Strategy<Value = Rules> {
@@ -18,12 +18,21 @@ fn rules() -> impl Strategy<Value = Rules> {
         option::weighted(0.3, 0..20u64),
         option::weighted(0.2, 0..400u64),
         any::<bool>(),
+        prop_oneof![
+            3 => Just(Overflow::DropHead),
+            1 => Just(Overflow::RejectPublish),
+            1 => Just(Overflow::RejectPublishDlx),
+        ],
     )
         .prop_map(
-            |(message_ttl_ms, expires_ms, messages, bytes, dead_letters)| Rules {
+            |(message_ttl_ms, expires_ms, messages, bytes, dead_letters, overflow)| Rules {
                 message_ttl_ms,
                 expires_ms,
-                limits: Limits { messages, bytes },
+                limits: Limits {
+                    messages,
+                    bytes,
+                    overflow,
+                },
                 dead_letter: dead_letters.then(|| DeadLetter {
                     exchange: "dlx".into(),
                     routing_key: None,

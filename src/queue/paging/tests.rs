@@ -105,6 +105,7 @@ impl World {
             limits: Lengths {
                 messages: most,
                 bytes: None,
+                ..Lengths::default()
             },
             ..Rules::default()
         };

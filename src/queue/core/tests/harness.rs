@@ -13,6 +13,7 @@ use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, LARGE_BODY_BYTES, Message};
 use crate::queue::dead_letter::Reason;
 use crate::queue::log::Links;
 use crate::queue::mailbox::{BYTES_MAX, Control, DELIVERIES_MAX, Delivery, Mailbox, SHARE_MAX};
+use crate::queue::overflow::{Overflow, Rejects};
 use crate::queue::{
     ChannelCredit, ConsumerSpec, Effects, Locked, Outcome, Queue, QueueSpec, Refused, Rules, Taken,
 };
@@ -265,6 +266,16 @@ impl Harness {
         (self.model.unfinished, self.model.died) = (false, false);
         let mut effects = Effects::default();
         let result = act(&mut self.queue.lock(), self.now, &mut effects);
+        self.conclude(effects, after);
+        result
+    }
+
+    /// The model does what was just done, and all that must hold is looked at.
+    fn conclude(
+        &mut self,
+        mut effects: Effects,
+        after: impl FnOnce(&mut Model, usize, u64, &mut BTreeMap<u64, u32>),
+    ) {
         let new = self.new_deliveries();
         let mut taken: BTreeMap<u64, u32> = new.iter().copied().collect();
         assert_eq!(taken.len(), new.len(), "a message was delivered twice");
@@ -285,7 +296,6 @@ impl Harness {
         if unfinished {
             self.tick();
         }
-        result
     }
 
     /// Takes note of what has been pushed: (sequence, consumer).
@@ -479,19 +489,35 @@ impl Harness {
         let first = self.last_id + 1;
         self.last_id += count as u32;
         let messages = messages(first, count, ttl, len, persistent, sparse && count < 100);
-        let fresh = self.model.next;
-        for number in 0..count {
-            self.model.push(first + number as u32, len, ttl, self.now);
-        }
         let links = links(&messages);
-        self.verb(
-            |queue, now, effects| queue.publish(messages.into_iter(), &links, now, effects),
-            |model, consumers, now, taken| {
-                model.dispatch(consumers, now, fresh, taken);
-                model.trim(now);
-            },
-        )
-        .expect("it is not gone");
+        (self.model.unfinished, self.model.died) = (false, false);
+        let mut effects = Effects::default();
+        let ids: Vec<u32> = messages.iter().map(id).collect();
+        self.queue
+            .lock()
+            .publish(messages.into_iter(), &links, self.now, &mut effects)
+            .expect("it is not gone");
+        let refused = effects
+            .refused
+            .take()
+            .map_or_else(Rejects::default, |one| *one);
+        let fresh = self.model.next;
+        for number in 0..count as u32 {
+            if !refused.indices.contains(&number) {
+                self.model.announce(first + number, len, ttl, self.now);
+            }
+        }
+        self.conclude(effects, |model, consumers, now, taken| {
+            let expected = model.publish(count as u32, len, fresh, consumers, now, taken);
+            assert_eq!(refused.indices, expected, "refused");
+            model.trim(now);
+        });
+        let rules = &self.model.rules;
+        let buried =
+            rules.dead_letter.is_some() && rules.limits.overflow == Overflow::RejectPublishDlx;
+        let letters: Vec<u32> = refused.letters.iter().map(id).collect();
+        let refused: Vec<u32> = refused.indices.iter().map(|at| ids[*at as usize]).collect();
+        assert_eq!(letters, if buried { refused } else { Vec::new() });
     }
 
     fn consume(&mut self, consumer: Consumer) {

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::super::{NEVER, STEPS_MAX};
 use crate::queue::Rules;
 use crate::queue::dead_letter::Reason;
+use crate::queue::overflow::Overflow;
 
 /// Where a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,7 +57,8 @@ impl Model {
         }
     }
 
-    pub fn push(&mut self, id: u32, len: usize, ttl: Option<u64>, now: u64) {
+    /// A message that the queue says it has taken; it is not ready yet.
+    pub fn announce(&mut self, id: u32, len: usize, ttl: Option<u64>, now: u64) {
         let ttl = [ttl, self.rules.message_ttl_ms].into_iter().flatten().min();
         self.entries.insert(
             self.next,
@@ -69,8 +71,45 @@ impl Model {
                 returned: 0,
             },
         );
-        self.make_ready(self.next);
         self.next += 1;
+    }
+
+    /// `count` messages of `len` bytes come one by one, each to be refused, or else taken under the next sequence number from
+    /// `next` on. Returns which are refused.
+    pub fn publish(
+        &mut self,
+        count: u32,
+        len: usize,
+        mut next: u64,
+        consumers: usize,
+        now: u64,
+        taken: &mut BTreeMap<u64, u32>,
+    ) -> Vec<u32> {
+        let mut refused = Vec::new();
+        let mut fresh = next;
+        for index in 0..count {
+            if !self.has_room(len) {
+                self.dispatch(consumers, now, fresh, taken);
+                fresh = next;
+                self.expire(now, NEVER);
+            }
+            if self.has_room(len) {
+                self.make_ready(next);
+                next += 1;
+            } else {
+                refused.push(index);
+            }
+        }
+        self.dispatch(consumers, now, fresh, taken);
+        refused
+    }
+
+    fn has_room(&self, len: usize) -> bool {
+        let limits = &self.rules.limits;
+        let (count, bytes) = (self.ready.len() as u64 + 1, self.ready_bytes + len as u64);
+        limits.overflow == Overflow::DropHead
+            || (limits.messages.is_none_or(|most| count <= most)
+                && limits.bytes.is_none_or(|most| bytes <= most))
     }
 
     fn make_ready(&mut self, sequence: u64) {
