@@ -16,6 +16,7 @@ use crate::queue::{Queue, QueueSpec, Rules, arguments};
 use crate::store::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::record::Kind;
+use crate::store::recovery::KnownIds;
 use crate::wire::reply::{exchange_resource, queue_resource};
 
 /// What was found on disk.
@@ -24,6 +25,8 @@ pub struct Found {
     pub definitions: Vec<Definition>,
     /// What lies on disk for each queue, by its id.
     pub ledgers: HashMap<u64, Ledger>,
+    /// Ids by which a queue knows duplicates, by its id.
+    pub seen: HashMap<u64, KnownIds>,
     /// Higher than every id on disk.
     pub next_id: u64,
     /// The last run ended as it should: what had been delivered is known exactly.
@@ -41,6 +44,7 @@ pub fn open(
     let mut restoring = Restoring {
         broker: &broker,
         ledgers: found.ledgers,
+        seen: found.seen,
         clean: found.clean,
     };
     for wanted in [
@@ -65,6 +69,7 @@ pub fn open(
 struct Restoring<'a> {
     broker: &'a Broker,
     ledgers: HashMap<u64, Ledger>,
+    seen: HashMap<u64, KnownIds>,
     clean: bool,
 }
 
@@ -169,6 +174,7 @@ impl Restoring<'_> {
             Arc::clone(&self.broker.journal),
             self.broker.settings.sync.into(),
             ledger,
+            self.seen.remove(&id).unwrap_or_default(),
             self.clean,
             now,
         );

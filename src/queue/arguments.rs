@@ -10,12 +10,14 @@
 //! (declare) and connection (consume, publish).
 
 mod checks;
+pub mod dedup;
 
 use std::sync::Arc;
 
 use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 pub use self::checks::expiration;
+use super::dedup::Dedup;
 use super::overflow::Overflow;
 use crate::store::Urgency;
 use crate::wire::reply::Reply;
@@ -94,6 +96,8 @@ pub struct QueueArguments {
     /// `x-sync`: what a confirm waits for, instead of the broker's own setting; `fsync` is [`Urgency::Synced`], `os`
     /// [`Urgency::Written`].
     pub sync: Option<Urgency>,
+    /// `x-dedup-window`, `x-dedup-size`, `x-dedup-header`, `x-message-deduplication`.
+    pub dedup: Option<Dedup>,
 }
 
 /// Everything a consume asked for, checked and typed.
@@ -217,17 +221,10 @@ const ARGUMENTS: &[Argument] = &[
         newer(row("x-group-header", C | Q, checks::anything)),
         |_| true,
     ),
-    later(
-        newer(row("x-dedup-window", C | Q, checks::anything)),
-        |_| true,
-    ),
-    later(newer(row("x-dedup-size", C | Q, checks::anything)), |_| {
-        true
-    }),
-    later(
-        newer(row("x-dedup-header", C | Q, checks::anything)),
-        |_| true,
-    ),
+    newer(row(dedup::WINDOW, C | Q, checks::expires)),
+    newer(row(dedup::SIZE, C | Q, dedup::check_size)),
+    newer(row(dedup::HEADER, C | Q, dedup::check_header)),
+    newer(row(dedup::HELD, C | Q, checks::anything)),
 ];
 
 /// What a declare asks for, or the reply that refuses it. `resource` is `queue 'q' in vhost '/'`.
@@ -295,6 +292,7 @@ pub fn parse(
             true => Urgency::Written,
             false => Urgency::Synced,
         }),
+        dedup: dedup::of(arguments),
     })
 }
 

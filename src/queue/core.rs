@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use super::consumers::{Consumer, ConsumerSpec, Consumers, ExclusiveUse};
 use super::dead_letter::Reason;
+use super::dedup::Known;
 use super::effects::Effects;
 use super::expiry::{self, NEVER};
 use super::log::{Links, Log, Terms};
@@ -41,6 +42,8 @@ pub struct Core {
     pub(super) paging: Paging,
     /// What the journal is told; a queue that is not durable has none.
     pub(super) log: Option<Box<Log>>,
+    /// The ids by which duplicates are known, where a rule asks for them.
+    pub(super) known: Option<Box<Known>>,
     pub(super) gone: bool,
     had_consumer: bool,
     /// Last declare, get or end of a consumer, for `x-expires`.
@@ -62,6 +65,7 @@ impl Core {
             draining: false,
             paging: Paging::default(),
             log,
+            known: None,
             gone: false,
             had_consumer: false,
             last_used: now,
@@ -147,6 +151,9 @@ impl Core {
     fn remove(&mut self, sequence: u64) -> Option<Message> {
         if let Some(log) = &mut self.log {
             log.settled(sequence);
+        }
+        if let Some(known) = &mut self.known {
+            known.left(sequence);
         }
         self.slots.remove(sequence)
     }
@@ -469,6 +476,9 @@ impl Core {
     pub(super) fn purge(&mut self, end: u64, now: u64, effects: &mut Effects) -> (usize, bool) {
         if self.slots.live() == self.ready && self.slots.next_sequence() == end {
             let count = self.ready;
+            if let Some(known) = &mut self.known {
+                known.left_range(0..end);
+            }
             if let Some(log) = &mut self.log {
                 log.settled_range(0..end);
             }
@@ -558,6 +568,7 @@ impl Core {
         effects.garbage = self.slots.take_all();
         // Its leases on journal files go with it; the topology forgets its definition.
         self.log = None;
+        self.known = None;
         (self.ready, self.ready_bytes, self.unacked) = (0, 0, 0);
         self.dying.clear();
         self.forget_paged();
@@ -594,6 +605,7 @@ impl Core {
 }
 
 mod dying;
+mod once;
 mod reject;
 #[cfg(test)]
 mod tests;

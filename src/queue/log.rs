@@ -9,7 +9,8 @@ use smallvec::SmallVec;
 
 use crate::message::{Message, Place, SealedChunk};
 use crate::store::ledger::Ledger;
-use crate::store::record::{Run, write};
+use crate::store::record::{Run, SeenKind, write};
+use crate::store::seen::Id;
 use crate::store::{Journal, Linked, Receipt, Urgency};
 
 /// Room for records that an idle queue keeps.
@@ -77,6 +78,8 @@ pub struct Log {
     settled: Ranges,
     requeued: Ranges,
     urgency: Option<Urgency>,
+    /// Something was dropped that repeats what is here already.
+    echo: Option<Urgency>,
     /// Due when the disk knows that somebody takes messages from here.
     attended: Receipt,
 }
@@ -147,6 +150,19 @@ impl Log {
         self.attended
     }
 
+    /// Ids are known from now on.
+    pub fn seen(&mut self, queue: u64, kind: SeenKind, items: &[(Id, u64)], urgency: Urgency) {
+        if !items.is_empty() {
+            write::seen(&mut self.records, queue, kind, items);
+            self.hurry(urgency);
+        }
+    }
+
+    /// A duplicate was dropped: its confirm waits for all that the queue has told so far, the message that it repeats among it.
+    pub fn echo(&mut self, urgency: Urgency) {
+        self.echo = Some(urgency);
+    }
+
     /// Messages lie elsewhere on disk: `record` says where.
     pub fn moved(&mut self, record: &[u8]) {
         self.records.extend_from_slice(record);
@@ -182,6 +198,9 @@ impl Log {
 
     /// Moves the records of this lock hold into those of a transaction.
     pub fn take(&mut self, queue: u64, group: &mut Group) {
+        if let Some(urgency) = self.echo.take() {
+            group.echo = Some(group.echo.map_or(urgency, |before| before.max(urgency)));
+        }
         if self.has_records() {
             self.finish(queue);
             group.records.append(&mut self.records);
@@ -193,6 +212,12 @@ impl Log {
     /// Appends the records of this lock hold; the receipt is for what was placed.
     #[inline]
     pub fn append(&mut self, queue: u64, journal: &Journal) -> Receipt {
+        if let Some(urgency) = self.echo.take() {
+            if !self.has_records() {
+                return Receipt::of(journal.next_append().saturating_sub(1), urgency);
+            }
+            self.hurry(urgency);
+        }
         if !self.has_records() {
             return Receipt::NOTHING;
         }
@@ -215,13 +240,16 @@ impl Log {
 pub struct Group {
     records: Vec<u8>,
     urgency: Option<Urgency>,
+    echo: Option<Urgency>,
 }
 
 impl Group {
     /// Appends all of it. Called while the locks of all its queues are held.
     pub fn append(self, journal: &Journal) -> Receipt {
         if self.records.is_empty() {
-            return Receipt::NOTHING;
+            return self.echo.map_or(Receipt::NOTHING, |urgency| {
+                Receipt::of(journal.next_append().saturating_sub(1), urgency)
+            });
         }
         // Acks alone are on disk as well before commit-ok.
         let urgency = match self.urgency {

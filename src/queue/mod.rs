@@ -9,6 +9,7 @@ pub mod arguments;
 mod consumers;
 mod core;
 pub mod dead_letter;
+pub mod dedup;
 mod effects;
 mod expiry;
 pub mod log;
@@ -27,6 +28,7 @@ pub use self::consumers::{ChannelCredit, ConsumerSpec, ExclusiveUse};
 use self::core::Core;
 pub use self::core::STEPS_MAX;
 use self::dead_letter::Reason;
+use self::dedup::Dedup;
 pub use self::effects::Effects;
 use self::log::{Group, Links, Log};
 use self::mailbox::{Control, Delivery, Mailbox};
@@ -35,6 +37,7 @@ use self::paging::{evict, load};
 use self::sync::{Mutex, MutexGuard};
 use crate::message::Message;
 use crate::store::ledger::Ledger;
+use crate::store::recovery::KnownIds;
 use crate::store::spill::Extent;
 use crate::store::{Journal, Receipt, Urgency};
 
@@ -62,6 +65,8 @@ pub struct Rules {
     pub consumer_timeout_ms: Option<u64>,
     /// `x-sync`: what a confirm waits for; the broker's `sync` where it is not said.
     pub sync: Option<Urgency>,
+    /// `x-dedup-window` and its like: what a duplicate is.
+    pub dedup: Option<Dedup>,
 }
 
 impl Rules {
@@ -72,6 +77,7 @@ impl Rules {
             expires_ms: arguments.expires_ms,
             consumer_timeout_ms: arguments.consumer_timeout_ms,
             sync: arguments.sync,
+            dedup: arguments.dedup.clone(),
             limits: Limits {
                 messages: arguments.max_length,
                 bytes: arguments.max_length_bytes,
@@ -246,12 +252,13 @@ impl Queue {
         journal: Arc<Journal>,
         default_sync: Urgency,
         ledger: Ledger,
+        known: KnownIds,
         clean: bool,
         now: u64,
     ) -> (Arc<Self>, Effects) {
         let log = Box::new(Log::recovered(ledger));
         let mut core = Core::new(Arc::new(rules), Some(log), now);
-        core.recover(clean);
+        core.recover(known, clean);
         let queue = Self::with(spec, core, journal, default_sync);
         let mut effects = Effects::default();
         queue.lock().tick(now, &mut effects);
@@ -370,7 +377,9 @@ impl Locked<'_> {
         if self.core.gone {
             return Err(Gone);
         }
-        if self.core.rules.limits.may_refuse() {
+        if self.core.rules.dedup.is_some() {
+            self.publish_once(messages, links, true, now, effects);
+        } else if self.core.rules.limits.may_refuse() {
             self.core
                 .publish_or_refuse(self.queue, messages, links, now, effects);
         } else {
@@ -398,7 +407,12 @@ impl Locked<'_> {
         now: u64,
         effects: &mut Effects,
     ) {
-        if !self.core.gone {
+        if self.core.gone {
+            return;
+        }
+        if self.core.rules.dedup.is_some() {
+            self.publish_once(messages, links, false, now, effects);
+        } else {
             self.core.publish(self.queue, messages, links, now, effects);
         }
     }

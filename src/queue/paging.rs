@@ -17,9 +17,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::core::Core;
+use super::dedup::Known;
 use super::effects::Effects;
 use super::expiry::{self, NEVER};
 use super::mailbox::{Control, Mailbox};
+use crate::store::recovery::KnownIds;
 use crate::store::spill::Extent;
 
 pub mod browse;
@@ -205,6 +207,9 @@ impl Core {
         let Some(range) = self.slots.drop_cold() else {
             return 0;
         };
+        if let Some(known) = &mut self.known {
+            known.left_range(range.first..range.end);
+        }
         if let Some(log) = &mut self.log {
             log.settled_range(range.first..range.end);
         }
@@ -214,7 +219,7 @@ impl Core {
     }
 
     /// Everything that the ledger knows is ready and lies on disk alone.
-    pub(super) fn recover(&mut self, clean: bool) {
+    pub(super) fn recover(&mut self, found: KnownIds, clean: bool) {
         let Some(log) = &mut self.log else {
             return;
         };
@@ -227,6 +232,10 @@ impl Core {
         let count = usize::try_from(ledger.live()).unwrap_or(usize::MAX);
         self.slots = super::slots::Slots::start_cold(first, end, count, ledger.bytes());
         self.ready = count;
+        if self.rules.dedup.is_some() {
+            let is_there = |sequence| ledger.is_live(sequence);
+            self.known = Some(Box::new(Known::recovered(found, is_there)));
+        }
     }
 
     /// Panics when what is known of the disk does not fit the slots.

@@ -76,6 +76,7 @@ impl Storage {
             Found {
                 definitions,
                 ledgers: found.queues,
+                seen: found.seen,
                 next_id: found.next_id,
                 clean: found.clean,
             },

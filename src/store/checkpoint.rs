@@ -3,9 +3,10 @@
 //! ```text
 //! 0 magic u32 | 4 crc u32 of 8.. | 8 version u16 | 10 flags u16 (1: clean stop) | 12 zero u32 | 16 position u64 | 24 from append u64 |
 //! 32 next id u64 | 40 durable u64 | 48 payload: count, definitions (kind u8, key, value), count, queues (id, as of, ledger)
+//! version 2: and count, sets of ids that were seen (queue, kind u8, count, items (id of 16 bytes, number))
 //! ```
 //!
-//! Little-endian; counts, ids and lengths are varints. `position` is the block to go on reading at; what a queue's `as of` is above
+//! One without such sets is of version 1. Little-endian; counts, ids and lengths are varints. `position` is the block to go on reading at; what a queue's `as of` is above
 //! is not in its ledger yet. Written to a temporary name, synced, renamed. The keeper makes a [`Draft`] step by step and waits
 //! until the journal has on disk all that the draft knows; recovery reads the newest.
 
@@ -16,11 +17,12 @@ use super::block::{NUMBER_MAX, is_block_position};
 use super::disk::{Disk, Open};
 use super::error::StoreError;
 use super::ledger::Ledger;
-use super::record::{Kind, take_bytes};
+use super::record::{Kind, SeenKind, take_bytes};
+use super::seen::{self, Seen, Snapshot};
 use super::varint::{put, take};
 
 const MAGIC: u32 = 0x504B_434C;
-const VERSION: u16 = 1;
+const VERSION: u16 = 2;
 const HEAD: usize = 48;
 const CLEAN: u16 = 1;
 /// Bytes of one write.
@@ -57,6 +59,7 @@ pub struct Draft {
     definition_count: u64,
     queues: Vec<u8>,
     queue_count: u64,
+    seen: Vec<(u64, SeenKind, Snapshot)>,
     last: u64,
     scratch: Vec<u8>,
 }
@@ -73,6 +76,7 @@ impl Draft {
             definition_count: 0,
             queues: Vec::new(),
             queue_count: 0,
+            seen: Vec::new(),
             last: 0,
             scratch: Vec::new(),
         }
@@ -111,6 +115,29 @@ impl Draft {
         self.last = self.last.max(as_of.saturating_sub(1));
     }
 
+    /// Adds ids that a queue knows as of the moment at which its [ledger](Self::queue) was added, under the same lock.
+    pub fn seen(&mut self, id: u64, kind: SeenKind, entries: Snapshot) {
+        if !entries.is_empty() {
+            self.seen.push((id, kind, entries));
+        }
+    }
+
+    /// The bytes of all sets, in pieces; they may be many.
+    fn seen_pieces(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
+        let mut count = Vec::new();
+        if !self.seen.is_empty() {
+            put(&mut count, self.seen.len() as u64);
+        }
+        let sets = self.seen.iter().flat_map(|(id, kind, entries)| {
+            let mut head = Vec::new();
+            put(&mut head, *id);
+            head.push(*kind as u8);
+            put(&mut head, entries.len() as u64);
+            [head].into_iter().chain(entries.pieces())
+        });
+        [count].into_iter().chain(sets)
+    }
+
     /// The last append that it knows of: the journal must be durable that far before it is finished.
     pub fn knows(&self) -> u64 {
         self.last
@@ -118,7 +145,8 @@ impl Draft {
 
     /// Bytes that it will have.
     pub fn bytes(&self) -> u64 {
-        (HEAD + self.definitions.len() + self.queues.len() + 20) as u64
+        let seen: usize = self.seen.iter().map(|(.., set)| 40 + set.len() * 26).sum();
+        (HEAD + self.definitions.len() + self.queues.len() + seen + 30) as u64
     }
 
     /// Writes it as number `number`, syncs, renames. `durable` is the position up to which the journal is on disk.
@@ -128,7 +156,9 @@ impl Draft {
         let failed = |error| StoreError::io("cannot write a checkpoint", &shown, error);
         let mut head = [0; HEAD];
         head[..4].copy_from_slice(&MAGIC.to_le_bytes());
-        head[8..10].copy_from_slice(&VERSION.to_le_bytes());
+        // What an older version can read, it may.
+        let version = if self.seen.is_empty() { 1 } else { VERSION };
+        head[8..10].copy_from_slice(&version.to_le_bytes());
         head[10..12].copy_from_slice(&(if self.clean { CLEAN } else { 0 }).to_le_bytes());
         for (at, value) in [
             (16, self.position),
@@ -146,6 +176,9 @@ impl Draft {
         for part in parts {
             crc = crc32c::crc32c_append(crc, part);
         }
+        for piece in self.seen_pieces() {
+            crc = crc32c::crc32c_append(crc, &piece);
+        }
         head[4..8].copy_from_slice(&crc.to_le_bytes());
         // One that was never finished may have the name.
         let _ = disk.remove(&temporary);
@@ -154,6 +187,12 @@ impl Draft {
         for part in [&head[..]].into_iter().chain(parts) {
             for piece in part.chunks(WRITE_BYTES) {
                 file.write_at(&[IoSlice::new(piece)], at).map_err(failed)?;
+                at += piece.len() as u64;
+            }
+        }
+        for piece in self.seen_pieces() {
+            if !piece.is_empty() {
+                file.write_at(&[IoSlice::new(&piece)], at).map_err(failed)?;
                 at += piece.len() as u64;
             }
         }
@@ -181,6 +220,8 @@ pub struct Checkpoint {
     pub definitions: Vec<(Kind, Vec<u8>, Vec<u8>)>,
     /// Id, `as of`, and the bytes of the ledger.
     pub queues: Vec<(u64, u64, Vec<u8>)>,
+    /// Ids that were seen, by queue and kind.
+    pub seen: Vec<(u64, SeenKind, Seen)>,
 }
 
 impl Checkpoint {
@@ -219,6 +260,7 @@ impl Checkpoint {
             clean: u16::from_le_bytes([bytes[10], bytes[11]]) & CLEAN != 0,
             definitions: Vec::new(),
             queues: Vec::new(),
+            seen: Vec::new(),
         };
         let numbers = [checkpoint.from_append, checkpoint.next_id];
         if !is_block_position(checkpoint.position) || numbers.iter().any(|n| *n > NUMBER_MAX) {
@@ -226,12 +268,12 @@ impl Checkpoint {
         }
         let mut rest = &bytes[HEAD..];
         checkpoint
-            .take(&mut rest)
+            .take(&mut rest, version)
             .ok_or_else(|| damage(bytes.len() - rest.len()))?;
         Ok(checkpoint)
     }
 
-    fn take(&mut self, rest: &mut &[u8]) -> Option<()> {
+    fn take(&mut self, rest: &mut &[u8], version: u16) -> Option<()> {
         for _ in 0..take(rest)? {
             let (kind, others) = rest.split_first()?;
             *rest = others;
@@ -245,6 +287,19 @@ impl Checkpoint {
                 return None;
             }
             self.queues.push((id, as_of, take_bytes(rest)?.to_vec()));
+        }
+        let sets = if version > 1 { take(rest)? } else { 0 };
+        for _ in 0..sets {
+            let id = take(rest)?;
+            let (kind, others) = rest.split_first()?;
+            *rest = others;
+            let kind = SeenKind::of(*kind)?;
+            let mut entries = Seen::default();
+            for _ in 0..take(rest)? {
+                let (id, number) = seen::read(rest)?;
+                entries.push(id, number);
+            }
+            self.seen.push((id, kind, entries));
         }
         rest.is_empty().then_some(())
     }
@@ -293,6 +348,39 @@ mod tests {
         assert_eq!((read.durable, read.clean), (4200, true));
         assert_eq!(read.definitions, [(Kind::Vhost, b"/".to_vec(), Vec::new())]);
         assert_eq!(read.queues, [(7, 12, vec![0; 5])]);
+    }
+
+    #[test]
+    fn ids_that_were_seen_come_back() {
+        let disk = FaultyDisk::seeded(1);
+        let mut draft = Draft::begin(4104, 9, 3, false);
+        draft.queue(7, 12, &Ledger::default());
+        draft.seen(
+            7,
+            SeenKind::Window,
+            Snapshot::of([(5, 6), (7, 300)].into_iter()),
+        );
+        draft.seen(8, SeenKind::Held, Snapshot::default());
+        draft.finish(&disk, 2, 4200).expect("a disk");
+        let bytes = disk
+            .contents("checkpoint-000000000002")
+            .expect("it has its name");
+        assert_eq!(bytes[8], 2, "an older version is told");
+        let mut expected = vec![0, 1, 7, 12, 5, 0, 0, 0, 0, 0, 1, 7, 1, 2, 5];
+        expected.extend_from_slice(&[0; 15]);
+        expected.extend_from_slice(&[6, 7]);
+        expected.extend_from_slice(&[0; 15]);
+        expected.extend_from_slice(&[0xAC, 2]);
+        assert_eq!(bytes[HEAD..], expected);
+        assert!(bytes.len() as u64 <= draft.bytes());
+        let read = Checkpoint::read(&disk, 2).expect("it is sound");
+        let [(7, SeenKind::Window, seen)] = read.seen.as_slice() else {
+            panic!("{:?}", read.seen);
+        };
+        assert_eq!(
+            (seen.len(), seen.find(5), seen.find(7)),
+            (2, Some(6), Some(300))
+        );
     }
 
     #[test]

@@ -43,6 +43,7 @@ pub mod ledger;
 pub mod record;
 pub mod recovery;
 pub mod schema;
+pub mod seen;
 mod spares;
 pub mod spill;
 mod tail;

@@ -8,6 +8,7 @@
 //! 5 attended  queue                                                 somebody takes messages from it
 //! 6 define    kind u8, key bytes, key, value bytes, value           a queue's value begins with its id, u64
 //! 7 forget    kind u8, key bytes, key
+//! 12 seen     queue, kind u8, count, items as (id of 16 bytes, number)   ids by which duplicates are known
 //! run         position, length, start, count, body bytes, flags u8
 //! ```
 //!
@@ -15,6 +16,7 @@
 
 use std::ops::Range;
 
+use super::seen::{self, Id};
 use super::varint::{put, take};
 
 const PLACE: u8 = 1;
@@ -24,6 +26,7 @@ const MOVED: u8 = 4;
 const ATTENDED: u8 = 5;
 const DEFINE: u8 = 6;
 const FORGET: u8 = 7;
+const SEEN: u8 = 12;
 
 /// Fewest bytes of a message in a chunk: two empty names, the head of a frame, a header's fixed part, its flags, the frame's end.
 const MESSAGE_BYTES_MIN: u64 = 2 + 7 + 12 + 2 + 1;
@@ -116,6 +119,24 @@ impl Kind {
     }
 }
 
+/// Why a queue knows an id. The numbers are on disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SeenKind {
+    /// It came within a window; its number is the time until which it counts, milliseconds since the epoch.
+    Window = 1,
+    /// A message with it is in the queue; its number is the message's sequence number.
+    Held = 2,
+}
+
+impl SeenKind {
+    /// The kind of that number.
+    pub fn of(number: u8) -> Option<Self> {
+        [Self::Window, Self::Held]
+            .into_iter()
+            .find(|kind| *kind as u8 == number)
+    }
+}
+
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record<'a> {
@@ -157,6 +178,15 @@ pub enum Record<'a> {
     Attended {
         /// The queue's id.
         queue: u64,
+    },
+    /// Ids by which duplicates are known.
+    Seen {
+        /// The id of the queue that knows them.
+        queue: u64,
+        /// Why it does.
+        kind: SeenKind,
+        /// The ids, each with a time or a sequence number.
+        items: Vec<(Id, u64)>,
     },
     /// A definition is there.
     Define {
@@ -250,6 +280,17 @@ pub mod write {
         put(out, queue);
     }
 
+    /// See [`Record::Seen`].
+    pub fn seen(out: &mut Vec<u8>, queue: u64, kind: SeenKind, items: &[(Id, u64)]) {
+        out.push(SEEN);
+        put(out, queue);
+        out.push(kind as u8);
+        put(out, items.len() as u64);
+        for (id, number) in items {
+            seen::write(out, *id, *number);
+        }
+    }
+
     fn bytes(out: &mut Vec<u8>, bytes: &[u8]) {
         put(out, bytes.len() as u64);
         out.extend_from_slice(bytes);
@@ -312,6 +353,11 @@ fn one<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {
             items: many(rest, |rest| Some((take(rest)?, take_run(rest)?)))?,
         },
         ATTENDED => Record::Attended { queue: take(rest)? },
+        SEEN => Record::Seen {
+            queue: take(rest)?,
+            kind: SeenKind::of(byte(rest)?)?,
+            items: many(rest, seen::read)?,
+        },
         DEFINE => Record::Define {
             kind: Kind::of(byte(rest)?)?,
             key: take_bytes(rest)?,
@@ -403,9 +449,21 @@ mod tests {
         write::define(&mut all, Kind::Queue, b"k", b"vw");
         expected.extend_from_slice(&[FORGET, 5, 1, b'k']);
         write::forget(&mut all, Kind::Exchange, b"k");
+        expected.extend_from_slice(&[SEEN, 7, 1, 1, 2, 1]);
+        expected.extend_from_slice(&[0; 14]);
+        expected.extend_from_slice(&[0xE8, 7]);
+        write::seen(&mut all, 7, SeenKind::Window, &[(0x0102, 1000)]);
         assert_eq!(all, expected);
         let records: Vec<_> = read(&all).collect();
-        assert_eq!(records.len(), 7);
+        assert_eq!(records.len(), 8);
+        assert_eq!(
+            records[7],
+            Ok(Record::Seen {
+                queue: 7,
+                kind: SeenKind::Window,
+                items: vec![(0x0102, 1000)],
+            })
+        );
         assert_eq!(
             records[0],
             Ok(Record::Place {
@@ -432,8 +490,14 @@ mod tests {
         assert_eq!(numbers.map(Kind::of), Kind::ALL.map(Some));
         assert_eq!((Kind::of(0), Kind::of(10)), (None, None));
         assert_eq!(
-            [PLACE, SETTLE, REQUEUE, MOVED, ATTENDED, DEFINE, FORGET],
-            [1, 2, 3, 4, 5, 6, 7]
+            [
+                PLACE, SETTLE, REQUEUE, MOVED, ATTENDED, DEFINE, FORGET, SEEN
+            ],
+            [1, 2, 3, 4, 5, 6, 7, 12]
+        );
+        assert_eq!(
+            [0, 1, 2, 3].map(SeenKind::of),
+            [None, Some(SeenKind::Window), Some(SeenKind::Held), None]
         );
     }
 
@@ -443,6 +507,7 @@ mod tests {
         write::place(&mut all, 7, 1, 1000, None, &[RUN, RUN]);
         write::moved(&mut all, 7, &[(9, RUN)]);
         write::define(&mut all, Kind::Binding, b"key", b"value");
+        write::seen(&mut all, 7, SeenKind::Held, &[(5, 6), (7, 8)]);
         for end in 0..all.len() {
             let _ = read(&all[..end]).count();
             for byte in [0, 0x7F, 0x80, 0xFF] {

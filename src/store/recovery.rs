@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use self::scan::{Found, Sources};
+pub use self::state::KnownIds;
 use self::state::State;
 use super::block::{ALIGN, NUMBER_MAX};
 use super::checkpoint::{self, Checkpoint};
@@ -35,6 +36,8 @@ pub struct Recovered {
     pub definitions: BTreeMap<(Kind, Vec<u8>), Vec<u8>>,
     /// By queue id; queues without messages on disk included.
     pub queues: HashMap<u64, Ledger>,
+    /// By queue id: ids by which it knows duplicates.
+    pub seen: HashMap<u64, KnownIds>,
     /// Higher than every id on disk.
     pub next_id: u64,
     /// The last run ended with a clean stop.
@@ -111,6 +114,7 @@ fn read(disk: &dyn Disk, salvage: bool, sync: bool) -> Result<Recovered, StoreEr
         .checked_next_multiple_of(ALIGN)
         .filter(|cut| *cut <= NUMBER_MAX)
         .ok_or_else(|| StoreError::new("the journal has no room for more positions"))?;
+    let seen = state.seen();
     let queues = state.ledgers();
     state.files.cut(cut);
     let Sources {
@@ -139,6 +143,7 @@ fn read(disk: &dyn Disk, salvage: bool, sync: bool) -> Result<Recovered, StoreEr
         },
         definitions: state.definitions,
         queues,
+        seen,
         next_id: state.next_id,
         clean: replayed.clean,
         checkpoint: number,

@@ -75,6 +75,7 @@ impl World {
             Found {
                 definitions: definitions.map(|((k, key), v)| (k, key, v)).collect(),
                 ledgers: found.queues,
+                seen: found.seen,
                 next_id: found.next_id,
                 clean: found.clean,
             },

@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dedup_queue;
 mod hashing;
 mod random;
 mod recent_history;

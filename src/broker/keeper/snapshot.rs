@@ -24,7 +24,7 @@ use crate::store::StoreError;
 use crate::store::checkpoint::Draft;
 use crate::store::disk::Disk;
 use crate::store::ledger::Ledger;
-use crate::store::record::Kind;
+use crate::store::record::{Kind, SeenKind};
 
 /// Queues that one step looks at; each has a lock of its own.
 const QUEUES_A_STEP: usize = 64;
@@ -168,6 +168,10 @@ fn snapshot(draft: &mut Draft, queues: &mut VecDeque<Arc<Queue>>, broker: &Broke
         let mut locked = queue.lock();
         if let Some(log) = locked.log() {
             draft.queue(queue.spec.id, broker.journal().next_append(), &log.ledger);
+            if let Some((window, held)) = locked.known_ids() {
+                draft.seen(queue.spec.id, SeenKind::Window, window);
+                draft.seen(queue.spec.id, SeenKind::Held, held);
+            }
         } else {
             empty(draft, queue.spec.id, broker);
         }

@@ -83,6 +83,7 @@ fn every_argument_that_works_is_typed() {
             dead_letter_routing_key: Some("key".into()),
             consumer_timeout_ms: Some(1000),
             sync: None,
+            dedup: None,
         }
     );
 }

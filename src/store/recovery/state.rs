@@ -7,7 +7,26 @@ use super::super::checkpoint::Checkpoint;
 use super::super::error::StoreError;
 use super::super::files::Files;
 use super::super::ledger::Ledger;
-use super::super::record::{self, Kind, Record, Run};
+use super::super::record::{self, Kind, Record, Run, SeenKind};
+use super::super::seen::Seen;
+
+/// Ids by which a queue knows duplicates.
+#[derive(Debug, Default)]
+pub struct KnownIds {
+    /// Those of its window, each with the time until which it counts.
+    pub window: Seen,
+    /// Those of messages that were in it, each with the message's sequence number.
+    pub held: Seen,
+}
+
+impl KnownIds {
+    fn of(&mut self, kind: SeenKind) -> &mut Seen {
+        match kind {
+            SeenKind::Window => &mut self.window,
+            SeenKind::Held => &mut self.held,
+        }
+    }
+}
 
 /// See the module.
 pub(super) struct State {
@@ -16,6 +35,8 @@ pub(super) struct State {
     pub definitions: BTreeMap<(Kind, Vec<u8>), Vec<u8>>,
     /// Ledger and the append from which on records count.
     queues: HashMap<u64, (Ledger, u64)>,
+    /// Ids that were seen, by queue.
+    seen: HashMap<u64, KnownIds>,
     pub next_id: u64,
     /// Higher than every append that a ledger of the checkpoint knows.
     pub as_of: u64,
@@ -32,6 +53,7 @@ impl State {
             lossy,
             definitions: BTreeMap::new(),
             queues: HashMap::new(),
+            seen: HashMap::new(),
             next_id: 1,
             as_of: 1,
             reach: 0,
@@ -67,6 +89,9 @@ impl State {
             self.as_of = self.as_of.max(as_of);
             self.reach = self.reach.max(ledger.reach());
             self.queues.insert(id, (ledger, as_of));
+        }
+        for (id, kind, entries) in checkpoint.seen {
+            *self.seen.entry(id).or_default().of(kind) = entries;
         }
         Ok(())
     }
@@ -148,6 +173,14 @@ impl State {
                         ledger.moved(&items, &lease);
                     }
                 }
+                Record::Seen { queue, kind, items } => {
+                    if self.ledger(queue, append).is_some() {
+                        let known = self.seen.entry(queue).or_default().of(kind);
+                        for (id, number) in items {
+                            known.push(id, number);
+                        }
+                    }
+                }
                 Record::Attended { queue } => {
                     if let Some(ledger) = self.ledger(queue, append) {
                         ledger.attend();
@@ -192,6 +225,13 @@ impl State {
         }
         self.missing += missing;
         Some(())
+    }
+
+    /// The ids that queues know which are there in the end; asked before [`ledgers`](Self::ledgers).
+    pub fn seen(&mut self) -> HashMap<u64, KnownIds> {
+        let mut seen = std::mem::take(&mut self.seen);
+        seen.retain(|queue, _| self.queues.contains_key(queue));
+        seen
     }
 
     /// The ledgers of the queues that are there in the end.

@@ -81,6 +81,7 @@ impl World {
                     .map(|((kind, key), value)| (kind, key, value))
                     .collect(),
                 ledgers: found.queues,
+                seen: found.seen,
                 next_id: found.next_id,
                 clean: found.clean,
             },
