@@ -173,8 +173,7 @@ impl Restoring<'_> {
             Rules::of(&parsed),
             Arc::clone(&self.broker.journal),
             self.broker.settings.sync.into(),
-            ledger,
-            self.seen.remove(&id).unwrap_or_default(),
+            (ledger, self.seen.remove(&id).unwrap_or_default()),
             self.clean,
             now,
         );

@@ -251,8 +251,7 @@ impl Queue {
         rules: Rules,
         journal: Arc<Journal>,
         default_sync: Urgency,
-        ledger: Ledger,
-        known: KnownIds,
+        (ledger, known): (Ledger, KnownIds),
         clean: bool,
         now: u64,
     ) -> (Arc<Self>, Effects) {
