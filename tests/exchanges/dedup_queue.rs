@@ -145,6 +145,31 @@ fn a_rolled_back_publish_leaves_no_id() {
 }
 
 #[test]
+fn a_refused_publish_leaves_no_id() {
+    let mut peer = shared().channel();
+    let arguments = table! {
+        "x-dedup-window" => 600_000i32,
+        "x-max-length" => 1i32,
+        "x-overflow" => "reject-publish"
+    };
+    let queue = declared(&mut peer, arguments);
+    peer.confirm(1);
+    peer.publish_with(1, "", &queue, "", &with_id("a"), "first");
+    peer.acked_one(1, 1);
+    peer.publish_with(1, "", &queue, "", &with_id("b"), "refused");
+    let nack = peer.expect_method(1, 60, 120);
+    assert_eq!(nack.number(0), 2);
+    // What is there already is confirmed, full or not.
+    peer.publish_with(1, "", &queue, "", &with_id("a"), "again");
+    peer.acked_one(1, 3);
+    assert_eq!(texts(&mut peer, &queue), ["first"]);
+    peer.publish_with(1, "", &queue, "", &with_id("b"), "taken");
+    peer.acked_one(1, 4);
+    assert_eq!(texts(&mut peer, &queue), ["taken"]);
+    peer.ask(1, &queue::delete(&queue, ""), &queue::delete_ok(0));
+}
+
+#[test]
 fn a_confirmed_id_outlives_the_process_even_if_its_message_was_consumed() {
     home::both(|home, end| {
         let arguments = table! { "x-dedup-window" => 600_000i32 };

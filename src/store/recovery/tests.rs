@@ -426,7 +426,7 @@ fn files_and_checkpoints_of_a_later_version_are_refused() {
     let file = journals(&disk).remove(0);
     let newer = |name: &str, end: usize| {
         let mut bytes = disk.contents(name).expect("it is there");
-        bytes[8] = 2;
+        bytes[8] = 9;
         let end = end.min(bytes.len());
         let crc = crc32c::crc32c(&bytes[8..end]);
         bytes[4..8].copy_from_slice(&crc.to_le_bytes());
@@ -438,7 +438,7 @@ fn files_and_checkpoints_of_a_later_version_are_refused() {
         let disk = newer(&name, end);
         let text = refused(&disk);
         assert!(
-            text.contains(&name) && text.contains("of format 2"),
+            text.contains(&name) && text.contains("of format 9"),
             "{text}"
         );
         // Not even with salvage: nothing is wrong with it.
