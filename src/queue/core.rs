@@ -555,26 +555,6 @@ impl Core {
         }
     }
 
-    /// Whether the last consumer of an auto-delete queue has gone and none has come since; or the queue is past its `x-expires`.
-    pub(super) fn is_abandoned(&self, auto_delete: bool, now: u64) -> bool {
-        self.consumers.len() == 0
-            && ((auto_delete && self.had_consumer)
-                || self.expires_unused().is_some_and(|at| at <= now))
-    }
-
-    /// The end: everything out, nothing in any more. Returns the consumers, who are to be told.
-    pub(super) fn die(&mut self, effects: &mut Effects) -> Vec<Consumer> {
-        self.gone = true;
-        effects.garbage = self.slots.take_all();
-        // Its leases on journal files go with it; the topology forgets its definition.
-        self.log = None;
-        self.known = None;
-        (self.ready, self.ready_bytes, self.unacked) = (0, 0, 0);
-        self.dying.clear();
-        self.forget_paged();
-        self.consumers.take_all()
-    }
-
     /// Panics when an invariant is broken; tests call it after every operation.
     #[cfg(test)]
     pub fn check(&self) {
@@ -605,6 +585,7 @@ impl Core {
 }
 
 mod dying;
+mod end;
 mod once;
 mod reject;
 #[cfg(test)]
