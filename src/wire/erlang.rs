@@ -1,6 +1,7 @@
 //! Values as RabbitMQ's texts print them: Erlang terms (`<<0,60>>`, `<<"foo">>`, `[{longstr,<<"a">>}]`). Only for reply
 //! texts, which clients and their tests compare; nothing here is parsed back.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable};
@@ -45,6 +46,18 @@ pub fn binary(bytes: &[u8]) -> String {
             quoted
         }
         _ => numbers(bytes),
+    }
+}
+
+/// A name as Erlang's `~p` prints an atom: in quotes unless it is a lower-case word, so `direct` but `'x-random'`.
+pub fn atom(name: &str) -> Cow<'_, str> {
+    let bare = name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '@'));
+    match bare {
+        true => Cow::Borrowed(name),
+        false => Cow::Owned(format!("'{name}'")),
     }
 }
 
@@ -115,6 +128,13 @@ mod tests {
         assert_eq!(binary(b"a\"b\n"), "<<\"a\\\"b\\n\">>");
         assert_eq!(binary("é".as_bytes()), "<<\"é\"/utf8>>");
         assert_eq!(binary(&[0, 60, 0, 60]), "<<0,60,0,60>>");
+    }
+
+    #[test]
+    fn atoms_are_quoted_unless_they_are_words() {
+        assert_eq!(atom("direct"), "direct");
+        assert_eq!(atom("x-random"), "'x-random'");
+        assert_eq!(atom(""), "''");
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::broker::exchange::{Exchange, ExchangeSpec};
 use crate::broker::vhost::Vhost;
 use crate::exchange::{Kind, alternate, find};
 use crate::queue::arguments;
+use crate::wire::erlang;
 use crate::wire::reply::{Reply, exchange_resource};
 
 /// What exchange.declare asks for, as it came.
@@ -208,8 +209,8 @@ fn check_equivalent(
         return Err(Reply::inequivalent(
             "type",
             resource,
-            declare.kind,
-            existing.kind.name,
+            &erlang::atom(declare.kind),
+            &erlang::atom(existing.kind.name),
         ));
     }
     for (field, received, current) in flags {
