@@ -111,8 +111,9 @@ class Differences:
     def unused(self, one, two):
         """Entries about these brokers that no longer describe a difference: they are wrong, too."""
         pairs = ([one.broker, two.broker], [two.broker, one.broker])
+        skipped = not_yet(self.not_yet, one.broker, two.broker)
         return [(operation, entry["reason"]) for entry in self.entries if entry["between"] in pairs
-                for operation in entry["operations"] if (operation, entry["reason"]) not in self.used]
+                for operation in entry["operations"] if (operation, entry["reason"]) not in self.used and not skipped(operation)]
 
 
 def compare(one, two, allowed, partial):
@@ -122,7 +123,8 @@ def compare(one, two, allowed, partial):
     operations = list(dict.fromkeys([*one.operations, *two.operations]))
     if partial:
         # A recorded transcript has all parts, the other one only some.
-        operations = [operation for operation in operations if operation in one.operations and operation in two.operations]
+        operations = [operation for operation in operations
+                      if operation in one.operations and operation in two.operations or operation.startswith("script")]
     for operation in operations:
         if skipped(operation):
             continue

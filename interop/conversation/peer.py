@@ -21,7 +21,10 @@ CLOSED = "closed"  # the event after which the peer is silent for ever
 
 
 class Address:
-    """Where and as whom: amqp://user:password@host:port/vhost, each part percent-encoded as clients do."""
+    """Where and as whom: amqp://user:password@host:port/vhost, each part percent-encoded as clients do.
+
+    `?http=PORT` names the port of the HTTP API; without it, it is the AMQP port plus 10000, as RabbitMQ has it.
+    """
 
     def __init__(self, uri):
         parts = urllib.parse.urlsplit(uri)
@@ -29,6 +32,7 @@ class Address:
         self.host, self.port = parts.hostname or "localhost", parts.port or 5672
         self.user = unquote(parts.username or "guest")
         self.password = unquote(parts.password or "guest")
+        self.http_port = int(urllib.parse.parse_qs(parts.query).get("http", [self.port + 10000])[0])
         self.vhost = unquote(parts.path[1:]) if len(parts.path) > 1 else "/"
 
     @property
@@ -95,15 +99,15 @@ class Peer:
         self.socket.close()
         self.closed = True
 
-    def handshake(self, vhost=None, heartbeat=0, channel_max=2047, frame_max=131072, capabilities=CAPABILITIES, name=None):
-        """Protocol header to open-ok. Raises RuntimeError when the broker does not follow."""
+    def handshake(self, vhost=None, heartbeat=0, channel_max=2047, frame_max=131072, capabilities=CAPABILITIES, name=None, user=None):
+        """Protocol header to open-ok. Raises RuntimeError when the broker does not follow. A `user` has its name as password."""
         self.send(wire.PROTOCOL_HEADER)
         self.need("connection.start")
         properties = {"product": "conversation", "capabilities": capabilities}
         if name:
             properties["connection_name"] = name
         self.method(0, "connection.start-ok", client_properties=properties,
-                    mechanism="PLAIN", response=self.address.plain, locale="en_US")
+                    mechanism="PLAIN", response=f"\0{user}\0{user}" if user else self.address.plain, locale="en_US")
         self.need("connection.tune")
         self.frame_max = frame_max
         self.method(0, "connection.tune-ok", channel_max=channel_max, frame_max=frame_max, heartbeat=heartbeat)

@@ -13,6 +13,7 @@ import threading
 import time
 
 import wire
+from admin import Admin
 from peer import CLOSED, Address, Peer
 
 # How long the broker may take. Only a broker that does not answer makes anybody wait that long, and not often.
@@ -34,6 +35,7 @@ class Talk:
         # Names carry a token of this run, so that runs do not meet; the transcript shows it as "conv".
         self.token = "conv" + secrets.token_hex(4)
         self.lines, self.ids, self.links, self.broker = [], {}, {}, broker_at(self.address)
+        self.admin = Admin(self)
         self.threads, self.part, self.silences = [], "none", 0
 
     def name(self, name):
@@ -51,6 +53,7 @@ class Talk:
             link.sweep()
         for link in self.links.values():
             link.peer.close()
+        self.admin.end()
 
     def begin(self, operation):
         if operation in self.ids:
@@ -67,6 +70,7 @@ class Talk:
         text = re.sub(r"amq\.ctag-[A-Za-z0-9_-]{22}(?![A-Za-z0-9_-])", "amq.ctag-<22>", text)
         text = re.sub(r"amq\.rabbitmq\.reply-to\.[A-Za-z0-9_.+/=-]{8,}", "amq.rabbitmq.reply-to.<opaque>", text)
         text = re.sub(r"rabbitmq-\w+@[\w.-]+|oracle\d@localhost", "<node>", text)
+        text = re.sub(r"127\.0\.0\.1:\d+ -> 127\.0\.0\.1:\d+", "<connection>", text)
 
         def moment(match):
             near = abs(int(match[1]) - time.time()) < 3600

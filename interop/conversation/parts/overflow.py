@@ -116,7 +116,7 @@ def play(talk):
     q = s.queue("dlx-tx", x_max_length=0, x_overflow="reject-publish-dlx", x_dead_letter_exchange=dlx)
     op("dlx.tx-publish", "basic.publish", number=9, routing_key=q, body=b"tx")
     op("dlx.tx-commit", "tx.commit", number=9)
-    s.lands("dlx.tx-landed", dead)
+    s.lands("dlx.tx-landed", dead, number=10)
 
     # Dead letters are publishes, too: a full target refuses them, and nobody is told.
     target = s.queue("target", x_max_length=1, x_overflow="reject-publish")

@@ -270,7 +270,7 @@ def play(talk):
     s.get(q, 28)
     op("at-least-once.missing-exchange", "basic.reject", number=28, delivery_tag=1)
     link.count(q, 0)
-    s.passive("at-least-once.kept-but-not-ready", q)
+    op("at-least-once.kept-but-not-ready", "basic.get", queue=q)
     q = s.quorum("at-least-once-without-overflow", x_dead_letter_exchange=dlx, x_dead_letter_strategy="at-least-once")
     s.filled(q, b"m")
     s.get(q, 29)
