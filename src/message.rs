@@ -439,6 +439,12 @@ impl Message {
         self.flags & PERSISTENT != 0
     }
 
+    /// The same message, to be kept on disk whatever its delivery mode says.
+    pub fn made_persistent(mut self) -> Self {
+        self.flags |= PERSISTENT;
+        self
+    }
+
     /// Whether the broker dead-lettered it, so that its `x-death` can be believed.
     pub fn is_dead_lettered(&self) -> bool {
         self.flags & DEAD_LETTERED != 0

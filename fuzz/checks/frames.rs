@@ -293,7 +293,7 @@ fn rules(raw: &[u8]) {
         if let Err(refusal) = arguments::equivalent(&wanted, &wanted, QUEUE) {
             reply(refusal);
         }
-        let _ = arguments::parse_consumer(QUEUE, &wanted);
+        let _ = arguments::parse_consumer(QUEUE, &wanted, arguments::QueueKind::Classic);
     }
     let death = Death {
         reason: Reason::Expired,

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Broker;
+use super::publish::kept_by;
 use super::vhost::{Vhost, Walk};
 use crate::message::Message;
 use crate::queue::dead_letter::{self, Death, Past, Reason, bury, is_cycle};
@@ -181,6 +182,7 @@ fn place(
         &mut queues,
     );
     walk.remember(|| copy.clone());
+    let copy = kept_by(copy.clone(), queues.iter());
     // Written once for all of its queues; the source's settle follows its placements in the log.
     let links = if queues.iter().any(|target| target.spec.durable) {
         Links::of(&copy, broker.journal())

@@ -60,6 +60,8 @@ pub struct Settings {
     pub sync: Sync,
     /// `message_memory_budget`, bytes of messages at rest in memory; [`pager::BUDGET_DEFAULT`] when nothing is said.
     pub message_memory_budget: Option<u64>,
+    /// `relaxed_redeclare`: a declare of what is there with other arguments is accepted, and changes nothing.
+    pub relaxed_redeclare: bool,
     /// Where the time comes from.
     pub clock: Clock,
 }

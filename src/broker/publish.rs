@@ -18,6 +18,7 @@ use super::routes::{Routes, Targets};
 use super::vhost::{Vhost, Walk};
 use crate::exchange::{Depends, extra_keys};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message};
+use crate::queue::arguments::QueueKind;
 use crate::queue::log::Links;
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
@@ -36,6 +37,8 @@ const PENDING_KEPT: usize = 16;
 /// A queue at hand, with what this round has for it.
 struct Local {
     queue: Arc<Queue>,
+    /// It keeps transient messages as well.
+    keeps_all: bool,
     pending: Vec<Pending>,
 }
 
@@ -185,7 +188,8 @@ impl Publisher {
         body: &[u8],
         origin: Origin,
     ) {
-        let for_disk = persistent && Self::is_kept(&self.queues, self.routes.found());
+        let for_disk = Self::is_kept(&self.queues, self.routes.found(), persistent);
+        let persistent = persistent || for_disk;
         let (chunk, draft) = self.draft(names, properties, persistent, for_disk, body);
         self.pending += 1;
         for target in self.routes.found() {
@@ -202,12 +206,13 @@ impl Publisher {
         }
     }
 
-    /// Whether any of these queues outlives the process.
+    /// Whether any of these queues keeps the message on disk: a durable one if it is persistent, a quorum queue in any case.
     #[inline]
-    fn is_kept(queues: &[Local], targets: &Targets) -> bool {
-        targets
-            .iter()
-            .any(|target| queues[*target as usize].queue.spec.durable)
+    fn is_kept(queues: &[Local], targets: &Targets, persistent: bool) -> bool {
+        targets.iter().any(|target| {
+            let local = &queues[*target as usize];
+            local.keeps_all || (persistent && local.queue.spec.durable)
+        })
     }
 
     #[inline]
@@ -284,7 +289,8 @@ impl Publisher {
             .is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
         if keyed && self.knows(names) {
             let targets = self.routes.found().clone();
-            let for_disk = persistent && Self::is_kept(&self.queues, &targets);
+            let for_disk = Self::is_kept(&self.queues, &targets, persistent);
+            let persistent = persistent || for_disk;
             let placed = self.place(names, raw, persistent, for_disk, body, &[]);
             self.push(&targets, placed, origin);
             return Ok(targets.len());
@@ -306,7 +312,8 @@ impl Publisher {
         if keyed {
             self.remember(names, &targets);
         }
-        let for_disk = persistent && Self::is_kept(&self.queues, &targets);
+        let for_disk = Self::is_kept(&self.queues, &targets, persistent);
+        let persistent = persistent || for_disk;
         let placed = self.place(names, shown, persistent, for_disk, body, &extra.bcc);
         self.push(&targets, placed, origin);
         Ok(targets.len())
@@ -365,6 +372,7 @@ impl Publisher {
             .rposition(|local| Arc::ptr_eq(&local.queue, &queue))
             .unwrap_or_else(|| {
                 self.queues.push(Local {
+                    keeps_all: queue.kind == QueueKind::Quorum,
                     queue,
                     pending: Vec::new(),
                 });
@@ -536,6 +544,7 @@ pub(super) fn publish_one(
     now: u64,
     effects: &mut Effects,
 ) -> (bool, Receipt) {
+    let message = kept_by(message, std::iter::once(queue));
     let links = if queue.spec.durable {
         Links::of(&message, broker.journal())
     } else {
@@ -544,6 +553,18 @@ pub(super) fn publish_one(
     let mut locked = queue.lock();
     let placed = locked.publish(std::iter::once(message), &links, now, effects);
     (placed.is_ok(), locked.commit())
+}
+
+/// The message as these queues keep it: a quorum queue keeps a transient one on disk, too.
+pub(super) fn kept_by<'a>(
+    message: Message,
+    mut queues: impl Iterator<Item = &'a Arc<Queue>>,
+) -> Message {
+    if !message.is_persistent() && queues.any(|queue| queue.kind == QueueKind::Quorum) {
+        message.made_persistent()
+    } else {
+        message
+    }
 }
 
 /// The property block without its BCC header, which no receiver sees.

@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Broker;
+use super::publish::kept_by;
 use crate::message::Message;
 use crate::queue::log::{Group, Links};
 use crate::queue::{Effects, Outcome, Queue, STEPS_MAX};
@@ -41,6 +42,7 @@ impl Transaction {
 
     /// A message for a queue that it was routed to.
     pub fn publish(&mut self, queue: &Arc<Queue>, message: Message) {
+        let message = kept_by(message, std::iter::once(queue));
         self.part(queue).publishes.push(message);
     }
 

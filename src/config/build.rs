@@ -358,6 +358,7 @@ impl Reader<'_> {
                 "os" => Sync::Os,
                 _ => Sync::Fsync,
             },
+            relaxed_redeclare: self.default_text("relaxed_redeclare") == "true",
             memory_budget: self.bytes("message_memory_budget"),
             checkpoint_interval,
             free_limit,

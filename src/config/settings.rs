@@ -205,6 +205,8 @@ pub enum Watermark {
 pub struct Storage {
     /// What a confirm waits for where a queue does not say otherwise.
     pub sync: Sync,
+    /// A declare of what is there with other arguments is accepted.
+    pub relaxed_redeclare: bool,
     /// Bytes of messages at rest that may be in memory.
     pub memory_budget: u64,
     /// Bytes of journal between two checkpoints.

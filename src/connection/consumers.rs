@@ -20,8 +20,10 @@ pub struct Consumer {
     pub number: u32,
     /// Deliveries count as settled once they are encoded.
     pub no_ack: bool,
-    /// Milliseconds that it may hold a delivery.
+    /// Milliseconds that it may hold a delivery, as of its basic.consume.
     pub timeout_ms: Option<u64>,
+    /// The same, where the consumer itself has said so.
+    pub own_timeout_ms: Option<u64>,
 }
 
 /// All of them, in the order of their ids.

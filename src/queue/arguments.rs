@@ -27,6 +27,10 @@ use crate::wire::{erlang, table};
 pub const QUEUE_TYPE: &str = "x-queue-type";
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
+const SINGLE_ACTIVE: &str = "x-single-active-consumer";
+const DELIVERY_LIMIT: &str = "x-delivery-limit";
+/// Leveret's own, meant for policies: a redeclare with other arguments is accepted.
+const RELAXED_REDECLARE: &str = "x-relaxed-redeclare";
 const OVERFLOW: &str = "x-overflow";
 const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 const SYNC: &str = "x-sync";
@@ -34,10 +38,10 @@ const SYNC: &str = "x-sync";
 /// The kinds of queue, as `x-queue-type` names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum QueueKind {
-    /// The kind that a declare without `x-queue-type` gets, and the only one for now.
+    /// The kind that a declare without `x-queue-type` gets.
     #[default]
     Classic,
-    /// Replicated; comes later.
+    /// Always durable and synced; returned messages come first.
     Quorum,
     /// An append-only log; comes later.
     Stream,
@@ -87,6 +91,12 @@ pub struct QueueArguments {
     pub max_length_bytes: Option<u64>,
     /// `x-overflow`; quorum queues take `reject-publish-dlx` for `drop-head`, as in RabbitMQ.
     pub overflow: Overflow,
+    /// `x-single-active-consumer`.
+    pub single_active: bool,
+    /// `x-delivery-limit`: a negative one is none.
+    pub delivery_limit: Option<i64>,
+    /// `x-relaxed-redeclare`.
+    pub relaxed_redeclare: bool,
     /// `x-dead-letter-exchange`; the empty name is the default exchange.
     pub dead_letter_exchange: Option<Arc<str>>,
     /// `x-dead-letter-routing-key`, at most 255 bytes; only beside a dead-letter exchange.
@@ -178,13 +188,10 @@ const ARGUMENTS: &[Argument] = &[
     row(OVERFLOW, C | Q, checks::overflow),
     row("x-queue-mode", C, checks::queue_mode),
     row("x-queue-version", C, checks::queue_version),
-    later(
-        row("x-single-active-consumer", C | Q, checks::boolean),
-        |value| *value == AMQPValue::Boolean(true),
-    ),
+    row(SINGLE_ACTIVE, C | Q, checks::boolean),
     row(QUEUE_TYPE, C | Q | S, checks::queue_type),
     row("x-quorum-initial-group-size", Q, checks::positive),
-    row("x-delivery-limit", Q, checks::anything),
+    row(DELIVERY_LIMIT, C | Q, checks::delivery_limit),
     row("x-max-age", S, checks::max_age),
     row("x-stream-max-segment-size-bytes", S, checks::not_negative),
     newer(row("x-stream-filter-size-bytes", S, checks::anything)),
@@ -217,6 +224,7 @@ const ARGUMENTS: &[Argument] = &[
         *value == AMQPValue::Boolean(true)
     }),
     newer(row(SYNC, C | Q | S, checks::sync)),
+    newer(row(RELAXED_REDECLARE, C | Q | S, checks::boolean)),
     later(
         newer(row("x-group-header", C | Q, checks::anything)),
         |_| true,
@@ -285,6 +293,11 @@ pub fn parse(
         max_length: number(arguments, "x-max-length"),
         max_length_bytes: number(arguments, "x-max-length-bytes"),
         overflow: overflow(arguments, kind),
+        single_active: is_true(arguments, SINGLE_ACTIVE),
+        // A quorum queue takes anything, and what is no number is no limit, as in RabbitMQ.
+        delivery_limit: get(arguments, DELIVERY_LIMIT)
+            .map(|value| table::integer(value).unwrap_or(-1)),
+        relaxed_redeclare: is_true(arguments, RELAXED_REDECLARE),
         dead_letter_exchange: text(arguments, DEAD_LETTER_EXCHANGE),
         dead_letter_routing_key: text(arguments, DEAD_LETTER_ROUTING_KEY),
         consumer_timeout_ms: number(arguments, CONSUMER_TIMEOUT),
@@ -379,8 +392,12 @@ pub fn compare(
     )))
 }
 
-/// What a consumer of a classic queue asks for. `resource` is `queue 'q' in vhost '/'`.
-pub fn parse_consumer(resource: &str, arguments: &FieldTable) -> Result<ConsumerArguments, Reply> {
+/// What a consumer of a queue asks for. `resource` is `queue 'q' in vhost '/'`.
+pub fn parse_consumer(
+    resource: &str,
+    arguments: &FieldTable,
+    kind: QueueKind,
+) -> Result<ConsumerArguments, Reply> {
     let mut parsed = ConsumerArguments::default();
     if let Some(value) = get(arguments, "x-priority") {
         parsed.priority = match table::integer(value) {
@@ -405,11 +422,7 @@ pub fn parse_consumer(resource: &str, arguments: &FieldTable) -> Result<Consumer
         "x-stream-offset",
     ] {
         if arguments.contains_key(name) {
-            return Err(Reply::argument_of_other_type(
-                name,
-                resource,
-                QueueKind::Classic.module(),
-            ));
+            return Err(Reply::argument_of_other_type(name, resource, kind.module()));
         }
     }
     Ok(parsed)
@@ -417,7 +430,7 @@ pub fn parse_consumer(resource: &str, arguments: &FieldTable) -> Result<Consumer
 
 /// The last check: nothing that only a later Leveret can do is accepted as if it were done.
 fn refuse_later(resource: &str, arguments: &FieldTable, kind: QueueKind) -> Result<(), Reply> {
-    let asked = if kind == QueueKind::Classic {
+    let asked = if kind != QueueKind::Stream {
         ARGUMENTS.iter().find(|argument| {
             argument.kinds & kind.bit() != 0
                 && get(arguments, argument.name).is_some_and(argument.later)
@@ -463,6 +476,10 @@ fn described(value: Option<&AMQPValue>) -> String {
 
 fn get<'a>(arguments: &'a FieldTable, name: &str) -> Option<&'a AMQPValue> {
     arguments.inner().get(name)
+}
+
+fn is_true(arguments: &FieldTable, name: &str) -> bool {
+    get(arguments, name) == Some(&AMQPValue::Boolean(true))
 }
 
 /// A checked `x-overflow`.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::mailbox::{Mailbox, Share};
+use super::single_active::{self, Candidate, Choice};
 
 /// What a client asked for with basic.consume.
 pub struct ConsumerSpec {
@@ -83,6 +84,8 @@ enum Blocked {
     Prefetch,
     Channel,
     Mailbox,
+    /// Another one is the single active consumer.
+    Waiting,
 }
 
 /// One consumer of the queue.
@@ -104,6 +107,18 @@ pub struct Consumers {
     lines: Vec<(i64, VecDeque<u32>)>,
     last: u32,
     exclusive: bool,
+    single: Option<Single>,
+}
+
+/// The state of a queue with a single active consumer.
+#[derive(Default)]
+struct Single {
+    /// A consumer of higher priority replaces the active one.
+    preempts: bool,
+    /// Number of the active one; nobody's when there is none.
+    active: u32,
+    /// It gets nothing more.
+    fading: bool,
 }
 
 /// Why a consumer was not added.
@@ -116,8 +131,63 @@ impl Consumers {
         self.all.len()
     }
 
+    /// Nobody yet, of whom one at a time is to get the messages; with `preempts` always one of the highest priority.
+    pub fn single_active(preempts: bool) -> Self {
+        Self {
+            single: Some(Single {
+                preempts,
+                ..Single::default()
+            }),
+            ..Self::default()
+        }
+    }
+
+    /// Number of the single active consumer, where there is to be one.
+    pub fn active(&self) -> Option<u32> {
+        let active = self.single.as_ref()?.active;
+        self.index(active).map(|_| active)
+    }
+
+    /// Somebody came, went or settled: chooses the single active consumer anew.
+    fn choose(&mut self) {
+        let Some(single) = &mut self.single else {
+            return;
+        };
+        let candidates = self.all.iter().map(|one| Candidate {
+            number: one.number,
+            priority: one.spec.priority,
+            unacked: one.unacked,
+        });
+        let before = (single.active, single.fading);
+        match single_active::choose(single.active, candidates, single.preempts) {
+            Choice::Keep => single.fading = false,
+            Choice::Activate(number) => (single.active, single.fading) = (number, false),
+            Choice::Fade => single.fading = true,
+        }
+        let now = (single.active, single.fading);
+        if before == now {
+            return;
+        }
+        if let Some(index) = self.index(before.0)
+            && !before.1
+        {
+            if self.all[index].blocked == Blocked::No {
+                self.block(index, Blocked::Waiting);
+            }
+            self.all[index].blocked = Blocked::Waiting;
+        }
+        if let Some(index) = self.index(now.0)
+            && !now.1
+        {
+            self.unblock(index);
+        }
+    }
+
     /// Adds a consumer and returns its number.
     pub fn add(&mut self, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {
+        if self.single.is_some() && spec.exclusive {
+            return Err(ExclusiveUse);
+        }
         if self.exclusive || (spec.exclusive && !self.all.is_empty()) {
             return Err(ExclusiveUse);
         }
@@ -130,9 +200,17 @@ impl Consumers {
             spec,
             share: Share::default(),
             unacked: 0,
-            blocked: Blocked::No,
+            blocked: if self.single.is_some() {
+                Blocked::Waiting
+            } else {
+                Blocked::No
+            },
         });
-        self.enqueue(priority, number);
+        if self.single.is_some() {
+            self.choose();
+        } else {
+            self.enqueue(priority, number);
+        }
         Ok(number)
     }
 
@@ -149,6 +227,7 @@ impl Consumers {
         }
         self.lines.retain(|(_, line)| !line.is_empty());
         self.exclusive &= !self.all.is_empty();
+        self.choose();
         Some(consumer.spec)
     }
 
@@ -296,6 +375,9 @@ impl Consumers {
         consumer.unacked = consumer.unacked.saturating_sub(1);
         if consumer.blocked == Blocked::Prefetch && consumer.unacked < consumer.spec.prefetch {
             self.unblock(index);
+        }
+        if self.single.as_ref().is_some_and(|single| single.fading) {
+            self.choose();
         }
     }
 

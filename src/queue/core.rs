@@ -11,9 +11,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use super::consumers::{Consumer, ConsumerSpec, Consumers, ExclusiveUse};
+use super::arguments::QueueKind;
+use super::consumers::{Consumer, Consumers};
 use super::dead_letter::Reason;
 use super::dedup::Known;
+use super::delivery_limit;
 use super::effects::Effects;
 use super::expiry::{self, NEVER};
 use super::log::{Links, Log, Terms};
@@ -56,7 +58,11 @@ impl Core {
     pub(super) fn new(rules: Arc<Rules>, log: Option<Box<Log>>, now: u64) -> Self {
         Self {
             slots: Slots::default(),
-            consumers: Consumers::default(),
+            consumers: if rules.single_active {
+                Consumers::single_active(rules.kind == QueueKind::Quorum)
+            } else {
+                Consumers::default()
+            },
             rules,
             ready: 0,
             ready_bytes: 0,
@@ -71,10 +77,6 @@ impl Core {
             last_used: now,
             armed: NEVER,
         }
-    }
-
-    pub(super) fn consumer_count(&self) -> usize {
-        self.consumers.len()
     }
 
     pub(super) fn publish(
@@ -264,7 +266,10 @@ impl Core {
                 let (index, counted) = turn;
                 let consumer = self.consumers.at(index);
                 if slot.has_room(&mut consumer.share) {
-                    let delivery = Self::take(&mut self.slots, sequence, consumer, counted);
+                    let mut delivery = Self::take(&mut self.slots, sequence, consumer, counted);
+                    if !self.rules.shows_count {
+                        delivery.returned = 0;
+                    }
                     self.ready -= 1;
                     self.ready_bytes -= delivery.message.body_len() as u64;
                     self.unacked += 1;
@@ -326,7 +331,12 @@ impl Core {
                 .slots
                 .get_mut(sequence)
                 .expect("a ready message is there");
-            let (redelivered, returned) = (slot.redelivered, slot.returned);
+            let redelivered = slot.redelivered;
+            let returned = if self.rules.shows_count {
+                slot.returned
+            } else {
+                0
+            };
             slot.state = State::Delivered;
             slot.consumer = 0;
             let message = if no_ack {
@@ -383,10 +393,16 @@ impl Core {
                 Outcome::Requeue => {
                     slot.redelivered = true;
                     slot.returned += 1;
+                    let limit = self.rules.delivery_limit;
+                    let exceeds = delivery_limit::is_exceeded(limit, slot.returned);
                     if let Some(log) = &mut self.log {
                         log.requeued(sequence);
                     }
-                    self.put_back(sequence);
+                    if exceeds {
+                        self.bury(sequence, Reason::DeliveryLimit, effects);
+                    } else {
+                        self.put_back(sequence);
+                    }
                 }
             }
         }
@@ -430,46 +446,6 @@ impl Core {
         self.ready += 1;
         self.ready_bytes += u64::from(slot.body_len);
         self.slots.put_back(sequence);
-    }
-
-    /// Adds a consumer; what waits goes to it in [`resume`](Self::resume), after the caller has said consume-ok.
-    pub(super) fn consume(&mut self, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {
-        let number = self.consumers.add(spec)?;
-        self.had_consumer = true;
-        Ok(number)
-    }
-
-    /// A consumer can take more: its mailbox was drained, its channel has credit, or it is new.
-    pub(super) fn resume(
-        &mut self,
-        me: &Arc<Queue>,
-        consumers: impl Iterator<Item = u32>,
-        channel: bool,
-        now: u64,
-        effects: &mut Effects,
-    ) {
-        for number in consumers {
-            self.consumers.resume(number, channel);
-        }
-        self.dispatch(me, now, NEVER, effects);
-        self.trim(now, effects);
-    }
-
-    pub(super) fn cancel(
-        &mut self,
-        number: u32,
-        auto_delete: bool,
-        now: u64,
-        effects: &mut Effects,
-    ) {
-        if self.consumers.remove(number).is_none() {
-            return;
-        }
-        if self.consumers.len() == 0 {
-            self.last_used = now;
-            effects.unused = auto_delete;
-        }
-        self.arm(now, effects);
     }
 
     /// Removes up to [`STEPS_MAX`] ready messages in front of `end`; returns how many, and whether that was all.
@@ -588,5 +564,6 @@ mod dying;
 mod end;
 mod once;
 mod reject;
+mod serve;
 #[cfg(test)]
 mod tests;

@@ -10,12 +10,15 @@ mod consumers;
 mod core;
 pub mod dead_letter;
 pub mod dedup;
+pub mod delivery_limit;
 mod effects;
 mod expiry;
 pub mod log;
 pub mod mailbox;
 pub mod overflow;
 pub mod paging;
+mod rules;
+mod single_active;
 mod slots;
 mod sync;
 
@@ -24,75 +27,22 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use amq_protocol::types::FieldTable;
 
+use self::arguments::QueueKind;
 pub use self::consumers::{ChannelCredit, ConsumerSpec, ExclusiveUse};
 use self::core::Core;
 pub use self::core::STEPS_MAX;
 use self::dead_letter::Reason;
-use self::dedup::Dedup;
 pub use self::effects::Effects;
 use self::log::{Group, Links, Log};
 use self::mailbox::{Control, Delivery, Mailbox};
-use self::overflow::Limits;
 use self::paging::{evict, load};
+pub use self::rules::{DeadLetter, Rules};
 use self::sync::{Mutex, MutexGuard};
 use crate::message::Message;
 use crate::store::ledger::Ledger;
 use crate::store::recovery::KnownIds;
 use crate::store::spill::Extent;
 use crate::store::{Journal, Receipt, Urgency};
-
-/// Where dead letters go.
-#[derive(Clone, Debug)]
-pub struct DeadLetter {
-    /// `x-dead-letter-exchange`; empty is the default exchange.
-    pub exchange: Arc<str>,
-    /// `x-dead-letter-routing-key`; the message's own keys when there is none.
-    pub routing_key: Option<Arc<str>>,
-}
-
-/// What applies to a queue now: its arguments, later merged with its policies. Immutable; swapped as a whole.
-#[derive(Clone, Debug, Default)]
-pub struct Rules {
-    /// `x-message-ttl`, milliseconds.
-    pub message_ttl_ms: Option<u64>,
-    /// `x-expires`, milliseconds without use.
-    pub expires_ms: Option<u64>,
-    /// `x-max-length` and `x-max-length-bytes`.
-    pub limits: Limits,
-    /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
-    pub dead_letter: Option<DeadLetter>,
-    /// `x-consumer-timeout`, milliseconds, where a consumer does not say otherwise.
-    pub consumer_timeout_ms: Option<u64>,
-    /// `x-sync`: what a confirm waits for; the broker's `sync` where it is not said.
-    pub sync: Option<Urgency>,
-    /// `x-dedup-window` and its like: what a duplicate is.
-    pub dedup: Option<Dedup>,
-}
-
-impl Rules {
-    /// The rules that a queue's own arguments make.
-    pub fn of(arguments: &arguments::QueueArguments) -> Self {
-        Self {
-            message_ttl_ms: arguments.message_ttl_ms,
-            expires_ms: arguments.expires_ms,
-            consumer_timeout_ms: arguments.consumer_timeout_ms,
-            sync: arguments.sync,
-            dedup: arguments.dedup.clone(),
-            limits: Limits {
-                messages: arguments.max_length,
-                bytes: arguments.max_length_bytes,
-                overflow: arguments.overflow,
-            },
-            dead_letter: arguments
-                .dead_letter_exchange
-                .clone()
-                .map(|exchange| DeadLetter {
-                    exchange,
-                    routing_key: arguments.dead_letter_routing_key.clone(),
-                }),
-        }
-    }
-}
 
 /// What a declare fixed about a queue, for good.
 #[derive(Clone, Debug)]
@@ -186,6 +136,8 @@ pub struct Counters {
 pub struct Queue {
     /// What it was declared as.
     pub spec: QueueSpec,
+    /// Its `x-queue-type`.
+    pub kind: QueueKind,
     counters: Counters,
     /// The core's `gone`, for whoever looks without the lock.
     gone: AtomicBool,
@@ -272,6 +224,7 @@ impl Queue {
     ) -> Arc<Self> {
         Arc::new(Self {
             spec,
+            kind: core.rules.kind,
             counters: Counters::default(),
             gone: AtomicBool::new(false),
             pressed: AtomicBool::new(false),
@@ -441,6 +394,11 @@ impl Locked<'_> {
     /// What the journal knows of the queue; `None` when it does not outlive the process, or is deleted.
     pub fn log(&mut self) -> Option<&mut Log> {
         self.core.log.as_deref_mut()
+    }
+
+    /// The queue's number of its single active consumer, where it has one.
+    pub fn active_consumer(&self) -> Option<u32> {
+        self.core.active_consumer()
     }
 
     /// Takes the oldest message, if there is one; with `no_ack` it is settled at once.

@@ -132,6 +132,7 @@ fn broker_settings(config: &Config) -> broker::Settings {
             Sync::Fsync => broker::Sync::Fsync,
             Sync::Os => broker::Sync::Os,
         },
+        relaxed_redeclare: config.storage.relaxed_redeclare,
         message_memory_budget: Some(config.storage.memory_budget),
         ..broker::Settings::default()
     }

@@ -17,3 +17,4 @@ mod permissions;
 mod queue_declare;
 mod queue_delete;
 mod refused;
+mod relaxed;

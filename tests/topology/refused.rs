@@ -5,11 +5,9 @@ use crate::support::{Value, queue, shared, unique};
 #[test]
 fn features_that_come_later() {
     decided!("these come in a later issue");
-    let cases: [(&str, Value); 5] = [
+    let cases: [(&str, Value); 3] = [
         ("x-max-priority", 5i32.into()),
-        ("x-queue-type", "quorum".into()),
         ("x-queue-type", "stream".into()),
-        ("x-single-active-consumer", true.into()),
         ("x-max-priority", 0i32.into()),
     ];
     for (key, value) in cases {

@@ -82,7 +82,15 @@ impl Vhost {
         let _change = self.bindings.lock();
         let resource = exchange_resource(&name, &self.name);
         if let Some(existing) = self.exchange(&name) {
-            return check_equivalent(&existing, &declare, &resource);
+            let Err(reply) = check_equivalent(&existing, &declare, &resource) else {
+                return Ok(());
+            };
+            // Another type would route otherwise: that is no declare of the same exchange.
+            if !broker.settings.relaxed_redeclare || existing.kind.name != declare.kind {
+                return Err(reply);
+            }
+            tracing::warn!("redeclare accepted, and without effect: {}", reply.text);
+            return Ok(());
         }
         if name.starts_with("amq.") {
             return Err(Reply::reserved_name("exchange", &name));

@@ -11,6 +11,7 @@ use crate::broker::Broker;
 use crate::broker::access::Access;
 use crate::broker::reply_to::ReplyAddresses;
 use crate::broker::vhost::Vhost;
+use crate::queue::arguments::QueueKind;
 use crate::queue::{Effects, Queue, QueueSpec, Refused, Rules, arguments};
 use crate::wire::reply::{Reply, queue_resource};
 
@@ -112,7 +113,15 @@ impl Vhost {
         access.queue(Verb::Configure, &name)?;
         let _change = self.bindings.lock();
         if let Some(queue) = self.queue(&name) {
-            self.check_redeclare(&queue, &declare, &resource)?;
+            if let Err(reply) = self.check_redeclare(&queue, &declare, &resource) {
+                let is_relaxed = reply.code == 406
+                    && (broker.settings.relaxed_redeclare
+                        || queue.lock().rules().relaxed_redeclare);
+                if !is_relaxed {
+                    return Err(reply);
+                }
+                tracing::warn!("redeclare accepted, and without effect: {}", reply.text);
+            }
             return Ok(used(broker, queue));
         }
         if let Some(exchange) = arguments::dead_letter_exchange(&resource, &declare.arguments)? {
@@ -206,6 +215,13 @@ impl Vhost {
             return Ok(0);
         };
         self.check_owner(&queue, connection)?;
+        if queue.kind == QueueKind::Quorum {
+            for (flag, name) in [(if_unused, "unused"), (if_empty, "empty")] {
+                if flag {
+                    return Err(Reply::conditional_delete(&queue.resource(), name));
+                }
+            }
+        }
         match self.remove_queue(broker, &queue, if_unused, if_empty) {
             Ok(ready) => Ok(ready),
             Err(Refused::Gone) => Ok(0),

@@ -11,6 +11,7 @@ use crate::broker::topology::generated_name;
 use crate::connection::consumers::Consumer;
 use crate::connection::context::Context;
 use crate::connection::output::Output;
+use crate::queue::arguments::QueueKind;
 use crate::queue::mailbox::Delivery;
 use crate::queue::{ConsumerSpec, Effects, arguments};
 use crate::wire::method::DeliverPrefix;
@@ -81,7 +82,12 @@ impl Channel {
         }
         cx.access.queue(Verb::Read, &name)?;
         let queue = cx.vhost.usable_queue(&name, cx.id)?;
-        let parsed = arguments::parse_consumer(&queue.resource(), &consume.arguments)?;
+        let is_quorum = queue.kind == QueueKind::Quorum;
+        let limited = self.credit.as_ref().is_some_and(|one| one.is_limited());
+        if is_quorum && limited {
+            return Err(Reply::no_global_qos(&queue.resource()));
+        }
+        let parsed = arguments::parse_consumer(&queue.resource(), &consume.arguments, queue.kind)?;
         let tag: Arc<str> = if given.is_empty() {
             generated_name("amq.ctag-").into()
         } else {
@@ -92,7 +98,8 @@ impl Channel {
             mailbox: Arc::clone(&cx.mailbox),
             id,
             no_ack: consume.no_ack,
-            exclusive: consume.exclusive,
+            // Quorum queues do not know it, as in RabbitMQ.
+            exclusive: consume.exclusive && !is_quorum,
             priority: parsed.priority,
             prefetch: self.prefetch,
             channel: Arc::clone(self.credit()),
@@ -117,6 +124,7 @@ impl Channel {
             number,
             no_ack: consume.no_ack,
             timeout_ms: timeout_ms.or(cx.settings.consumer_timeout_ms),
+            own_timeout_ms: parsed.timeout_ms,
         });
         self.consumers += 1;
         out.gate_if_can(attended, cx.broker.journal());

@@ -4,8 +4,8 @@ use super::{Channel, Unacked};
 use crate::connection::context::Context;
 use crate::connection::output::Output;
 use crate::message::Message;
-use crate::queue::Outcome;
 use crate::queue::mailbox::Delivery;
+use crate::queue::{Outcome, delivery_limit};
 use crate::wire::method;
 
 impl Channel {
@@ -24,7 +24,11 @@ impl Channel {
             delivery.redelivered,
             message.names(),
         );
-        out.content(self.number, message, cx.tuned.frame_max);
+        if delivery.returned == 0 {
+            out.content(self.number, message, cx.tuned.frame_max);
+        } else {
+            self.counted_content(cx, out, message, delivery.returned);
+        }
         let queue = consumer.queue;
         cx.queues.add_use(queue);
         if consumer.no_ack {
@@ -41,6 +45,13 @@ impl Channel {
             self.watch.delivered(cx.now, consumer.timeout_ms);
             self.unacked.push(unacked);
         }
+    }
+
+    /// A message that has come back, to a consumer that is told how often.
+    #[cold]
+    fn counted_content(&self, cx: &Context, out: &mut Output, message: &Message, returned: u32) {
+        let properties = delivery_limit::with_count(message.properties(), returned);
+        out.plain_content(self.number, &properties, message.body(), cx.tuned.frame_max);
     }
 
     /// Encodes a direct reply.

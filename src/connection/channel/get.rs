@@ -6,7 +6,8 @@ use super::{Channel, Unacked};
 use crate::auth::Verb;
 use crate::connection::context::Context;
 use crate::connection::output::Output;
-use crate::queue::{Effects, Taken};
+use crate::queue::arguments::QueueKind;
+use crate::queue::{Effects, Taken, delivery_limit};
 use crate::wire::method;
 use crate::wire::reply::Reply;
 
@@ -20,6 +21,9 @@ impl Channel {
         let name = self.queue_name(get.queue.as_str())?;
         cx.access.queue(Verb::Read, &name)?;
         let queue = cx.vhost.usable_queue(&name, cx.id)?;
+        if queue.kind == QueueKind::Quorum && queue.lock().rules().single_active {
+            return Err(Reply::get_from_single_active(&queue.resource()));
+        }
         let mut effects = Effects::default();
         let (taken, attended) = {
             let mut locked = queue.lock();
@@ -55,11 +59,22 @@ impl Channel {
             got.message.names(),
             remaining,
         );
-        out.content(self.number, &got.message, cx.tuned.frame_max);
+        if got.returned == 0 {
+            out.content(self.number, &got.message, cx.tuned.frame_max);
+        } else {
+            let properties = delivery_limit::with_count(got.message.properties(), got.returned);
+            out.plain_content(
+                self.number,
+                &properties,
+                got.message.body(),
+                cx.tuned.frame_max,
+            );
+        }
         if !get.no_ack {
             let index = cx.queues.acquire(&queue);
+            let timeout = queue.lock().rules().consumer_timeout_ms;
             self.watch
-                .delivered(cx.now, cx.settings.consumer_timeout_ms);
+                .delivered(cx.now, timeout.or(cx.settings.consumer_timeout_ms));
             self.unacked
                 .push(Unacked::new(tag, index, got.sequence, 0, false, cx.now));
         }

@@ -2,7 +2,8 @@
 //!
 //! Each delivery has until its consumer's timeout: the consumer's `x-consumer-timeout`, else its queue's, else the setting. Then the
 //! consumer is cancelled and what it holds goes back; where the client does not want to know of cancels, or the message was got and
-//! not consumed, the channel is closed. The channel keeps one time before which nothing can be due, and looks again at that time.
+//! not consumed, the channel is closed. The channel keeps one time before which nothing can be due, and looks again at that time; at
+//! the latest after [`LOOK_MS`], because a policy may have changed the queue's.
 
 use super::Channel;
 use crate::connection::context::Context;
@@ -11,6 +12,9 @@ use crate::wire::reply::Reply;
 
 /// Nothing is out.
 const NEVER: u64 = u64::MAX;
+
+/// Milliseconds between two looks at what is out.
+const LOOK_MS: u64 = 10_000;
 
 /// The time at which a channel is to be looked at.
 pub struct Watch {
@@ -28,7 +32,7 @@ impl Watch {
     #[inline]
     pub fn delivered(&mut self, now: u64, timeout_ms: Option<u64>) {
         if let Some(timeout) = timeout_ms {
-            self.at = self.at.min(now.saturating_add(timeout));
+            self.at = self.at.min(now.saturating_add(timeout.min(LOOK_MS)));
         }
     }
 }
@@ -50,15 +54,33 @@ impl Channel {
         }
         self.watch.at = NEVER;
         let mut late: Vec<(u32, u64)> = Vec::new();
+        let mut queues: Vec<(u32, Option<u64>)> = Vec::new();
         for unacked in self.unacked.each_mut() {
             let consumer = cx.consumers.get(unacked.consumer);
-            let timeout = consumer.map_or(cx.settings.consumer_timeout_ms, |consumer| {
-                consumer.timeout_ms
+            let own = consumer.and_then(|consumer| consumer.own_timeout_ms);
+            let timeout = own.or_else(|| {
+                let known = queues.iter().find(|(queue, _)| *queue == unacked.queue);
+                if let Some((_, timeout)) = known {
+                    return *timeout;
+                }
+                let asked = cx
+                    .queues
+                    .get(unacked.queue)
+                    .lock()
+                    .rules()
+                    .consumer_timeout_ms;
+                let timeout = asked.or(cx.settings.consumer_timeout_ms);
+                queues.push((unacked.queue, timeout));
+                timeout
             });
-            let Some(timeout) = timeout else { continue };
+            let Some(timeout) = timeout else {
+                self.watch.at = self.watch.at.min(cx.now.saturating_add(LOOK_MS));
+                continue;
+            };
             let deadline = unacked.at.saturating_add(timeout);
             if deadline > cx.now {
-                self.watch.at = self.watch.at.min(deadline);
+                let look = deadline.min(cx.now.saturating_add(LOOK_MS));
+                self.watch.at = self.watch.at.min(look);
             } else if late.iter().all(|(known, _)| *known != unacked.consumer) {
                 late.push((unacked.consumer, timeout));
             }

@@ -124,7 +124,10 @@ pub(super) fn queue_mode(value: &AMQPValue, _: &FieldTable) -> Checked {
 }
 
 /// Leveret's own; refused in the words that RabbitMQ has for the mode of a queue.
-pub(super) fn sync(value: &AMQPValue, _: &FieldTable) -> Checked {
+pub(super) fn sync(value: &AMQPValue, arguments: &FieldTable) -> Checked {
+    if is_quorum(arguments) && is_text(value, "os") {
+        return Err("\"quorum queues are always synced\"".to_owned());
+    }
     one_of(value, &["fsync", "os"], |level| {
         format!("\"unsupported sync '{}'\"", String::from_utf8_lossy(level))
     })
@@ -173,6 +176,18 @@ pub(super) fn dead_letter_routing_key(value: &AMQPValue, arguments: &FieldTable)
     } else {
         Ok(())
     }
+}
+
+/// RabbitMQ's quorum queues take anything here; classic queues, which have it from Leveret alone, take numbers.
+pub(super) fn delivery_limit(value: &AMQPValue, arguments: &FieldTable) -> Checked {
+    match is_quorum(arguments) {
+        true => Ok(()),
+        false => whole(value).map(|_| ()),
+    }
+}
+
+fn is_quorum(arguments: &FieldTable) -> bool {
+    get(arguments, super::QUEUE_TYPE).is_some_and(|kind| is_text(kind, "quorum"))
 }
 
 /// `7D`: digits and one of the units Y, M, D, h, m, s.

@@ -66,6 +66,9 @@ fn every_argument_that_works_is_typed() {
         ("x-max-length", AMQPValue::LongUInt(u32::MAX)),
         ("x-max-length-bytes", int(1 << 40)),
         ("x-overflow", text("reject-publish")),
+        ("x-single-active-consumer", yes()),
+        ("x-delivery-limit", int(-1)),
+        ("x-relaxed-redeclare", yes()),
         ("x-dead-letter-exchange", text("")),
         ("x-dead-letter-routing-key", text("key")),
         ("x-consumer-timeout", int(1000)),
@@ -79,6 +82,9 @@ fn every_argument_that_works_is_typed() {
             max_length: Some(u64::from(u32::MAX)),
             max_length_bytes: Some(1 << 40),
             overflow: Overflow::RejectPublish,
+            single_active: true,
+            delivery_limit: Some(-1),
+            relaxed_redeclare: true,
             dead_letter_exchange: Some("".into()),
             dead_letter_routing_key: Some("key".into()),
             consumer_timeout_ms: Some(1000),
@@ -342,7 +348,6 @@ fn an_argument_of_another_kind_is_refused() {
             "rabbit_classic_queue",
             &[
                 "x-dead-letter-strategy",
-                "x-delivery-limit",
                 "x-quorum-initial-group-size",
                 "x-max-in-memory-length",
                 "x-max-in-memory-bytes",
@@ -396,12 +401,15 @@ fn values_are_checked_in_rabbitmqs_order_and_before_foreign_arguments() {
         "x-expires"
     );
     assert_eq!(
-        first(&[("x-max-length", int(-1)), ("x-delivery-limit", int(1))]),
+        first(&[
+            ("x-max-length", int(-1)),
+            ("x-dead-letter-strategy", int(1))
+        ]),
         "x-max-length"
     );
     assert_eq!(
-        first(&[("x-max-age", text("a")), ("x-delivery-limit", int(1))]),
-        "x-delivery-limit"
+        first(&[("x-max-age", text("a")), ("x-dead-letter-strategy", int(1))]),
+        "x-dead-letter-strategy"
     );
 }
 
@@ -476,8 +484,6 @@ fn quorum_queues_and_streams_refuse_names_and_properties_that_do_not_fit_them() 
 fn what_comes_later_is_refused_on_the_connection_and_named() {
     for (name, value, shown) in [
         ("x-max-priority", int(10), "'10'"),
-        ("x-single-active-consumer", yes(), "'true'"),
-        ("x-queue-type", text("quorum"), "'quorum'"),
         ("x-queue-type", text("stream"), "'stream'"),
         ("x-exact-ttl", yes(), "'true'"),
     ] {
@@ -523,7 +529,7 @@ fn equal_arguments_are_equivalent_whatever_the_width_of_their_numbers() {
         ),
         (vec![], vec![("foo", int(1)), ("x-ha-policy", text("all"))]),
         // Unknown to the classic queue that exists.
-        (vec![], vec![("x-delivery-limit", int(1))]),
+        (vec![], vec![("x-max-age", int(1))]),
     ] {
         assert_eq!(difference(&existing, &received), "");
     }
@@ -608,9 +614,10 @@ fn the_first_argument_that_differs_is_named_in_rabbitmqs_words() {
 
 #[test]
 fn consumers_may_have_a_priority_and_nothing_of_a_stream() {
-    let consume = |name: &str, value| parse_consumer(QUEUE, &table(&[(name, value)]));
+    let consume =
+        |name: &str, value| parse_consumer(QUEUE, &table(&[(name, value)]), QueueKind::Classic);
     assert_eq!(
-        parse_consumer(QUEUE, &table(&[])).unwrap(),
+        parse_consumer(QUEUE, &table(&[]), QueueKind::Classic).unwrap(),
         ConsumerArguments::default()
     );
     assert_eq!(consume("x-priority", int(-5)).unwrap().priority, -5);

@@ -8,6 +8,7 @@ use proptest::option;
 use proptest::prelude::*;
 
 use self::harness::{Harness, Op};
+use crate::queue::arguments::QueueKind;
 use crate::queue::overflow::{Limits, Overflow};
 use crate::queue::{DeadLetter, Outcome, Rules};
 
@@ -23,9 +24,30 @@ fn rules() -> impl Strategy<Value = Rules> {
             1 => Just(Overflow::RejectPublish),
             1 => Just(Overflow::RejectPublishDlx),
         ],
+        (
+            option::weighted(0.3, 0..3u32),
+            prop::bool::weighted(0.3),
+            any::<bool>(),
+        ),
     )
         .prop_map(
-            |(message_ttl_ms, expires_ms, messages, bytes, dead_letters, overflow)| Rules {
+            |(
+                message_ttl_ms,
+                expires_ms,
+                messages,
+                bytes,
+                dead_letters,
+                overflow,
+                (delivery_limit, single_active, quorum),
+            )| Rules {
+                delivery_limit,
+                shows_count: delivery_limit.is_some(),
+                single_active,
+                kind: if quorum {
+                    QueueKind::Quorum
+                } else {
+                    QueueKind::Classic
+                },
                 message_ttl_ms,
                 expires_ms,
                 limits: Limits {

@@ -107,6 +107,7 @@ impl World {
                 bytes: None,
                 ..Lengths::default()
             },
+            shows_count: true,
             ..Rules::default()
         };
         let queue = Queue::new(spec, rules, Arc::clone(&journal), Urgency::Synced, 1);

@@ -290,6 +290,27 @@ impl Reply {
         Self::new(403, &format!("{resource} in exclusive use")).at(60, 20)
     }
 
+    /// basic.consume of a quorum queue on a channel whose consumers share a prefetch limit.
+    pub fn no_global_qos(resource: &str) -> Self {
+        Self::not_implemented(&format!("{resource} does not support global qos")).at(60, 20)
+    }
+
+    /// basic.get of a quorum queue with a single active consumer.
+    pub fn get_from_single_active(resource: &str) -> Self {
+        let text = format!(
+            "cannot obtain access to locked {resource}. basic.get operations are not supported by quorum queues with single active consumer"
+        );
+        Self::new(405, &text).at(60, 70)
+    }
+
+    /// queue.delete of a quorum queue with a condition, `empty` or `unused`.
+    pub fn conditional_delete(resource: &str, condition: &str) -> Self {
+        let text = format!(
+            "cannot delete {resource}. queue.delete operations with if-{condition} flag set are not supported by quorum queues"
+        );
+        Self::not_implemented(&text).at(50, 40)
+    }
+
     /// The channel has all the consumers it may have.
     pub fn consumer_limit(limit: u64) -> Self {
         let text = format!("reached maximum ({limit}) of consumers per channel");

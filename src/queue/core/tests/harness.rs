@@ -10,6 +10,7 @@ use amq_protocol::types::FieldTable;
 use super::super::{NEVER, State};
 use super::model::{Model, Place};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, LARGE_BODY_BYTES, Message};
+use crate::queue::arguments::QueueKind;
 use crate::queue::dead_letter::Reason;
 use crate::queue::log::Links;
 use crate::queue::mailbox::{BYTES_MAX, Control, DELIVERIES_MAX, Delivery, Mailbox, SHARE_MAX};
@@ -132,6 +133,9 @@ pub struct Harness {
     buried: Option<Vec<u64>>,
     timer: Option<u64>,
     last_id: u32,
+    /// The single active consumer, and whether it gets nothing more.
+    active: Option<u32>,
+    fading: bool,
 }
 
 impl Harness {
@@ -163,6 +167,8 @@ impl Harness {
             buried: None,
             timer: None,
             last_id: 0,
+            active: None,
+            fading: false,
         };
         harness.touch();
         harness
@@ -310,7 +316,7 @@ impl Harness {
                     let entry = &self.model.entries[&delivery.sequence];
                     assert_eq!(entry.id, id(&delivery.message), "the wrong message");
                     assert_eq!(delivery.redelivered, entry.redelivered);
-                    assert_eq!(delivery.returned, entry.returned);
+                    assert_eq!(delivery.returned, self.model.shown(entry));
                     let (credit, limit) = &self.channels[consumer.channel];
                     assert_eq!(delivery.counted, !consumer.no_ack && *limit > 0);
                     assert!(*limit == 0 || credit.used() <= *limit || !delivery.counted);
@@ -354,6 +360,7 @@ impl Harness {
         locked.core.check();
         self.check_entries(&mut locked);
         self.check_credit(&locked, new);
+        self.check_active(&locked, new);
         if !unfinished {
             self.check_service(&locked, new);
             self.check_timer();
@@ -423,6 +430,36 @@ impl Harness {
         }
     }
 
+    /// One at a time gets messages, and it is the right one.
+    fn check_active(&mut self, locked: &Locked<'_>, new: &[(u64, u32)]) {
+        if !self.model.rules.single_active {
+            assert_eq!(locked.active_consumer(), None);
+            return;
+        }
+        let best = self
+            .consumers
+            .iter()
+            .max_by_key(|(number, one)| (one.priority, std::cmp::Reverse(**number)))
+            .map(|(number, one)| (*number, one.priority));
+        let active = self.active.filter(|one| self.consumers.contains_key(one));
+        self.fading = false;
+        self.active = match (active, best) {
+            (Some(active), Some((best, priority)))
+                if self.model.rules.kind == QueueKind::Quorum
+                    && priority > self.consumers[&active].priority =>
+            {
+                self.fading = self.unacked(active) > 0;
+                Some(if self.fading { active } else { best })
+            }
+            (Some(active), _) => Some(active),
+            (None, best) => best.map(|(number, _)| number),
+        };
+        assert_eq!(locked.active_consumer(), self.active);
+        for (_, consumer) in new {
+            assert_eq!(Some(*consumer), self.active, "served beside the active one");
+        }
+    }
+
     /// Nobody waits who could be served, the more important come first, and equals are served in turn.
     fn check_service(&self, locked: &Locked<'_>, new: &[(u64, u32)]) {
         let mut served: BTreeMap<u32, usize> = BTreeMap::new();
@@ -440,7 +477,9 @@ impl Harness {
             let is_registered = self.owed.iter().any(|(owed, _)| *owed == number)
                 || mailbox
                     .look(|_, _, waiting| waiting.iter().any(|(_, waiter)| *waiter == number));
-            if has_credit && mailbox.slot().has_room(&mut share) && !is_registered {
+            let may =
+                !self.model.rules.single_active || (self.active == Some(number) && !self.fading);
+            if may && has_credit && mailbox.slot().has_room(&mut share) && !is_registered {
                 idle.push(number);
             }
             assert!(served.get(&number).is_none_or(|count| *count <= SHARE_MAX));
@@ -530,7 +569,8 @@ impl Harness {
             prefetch: consumer.prefetch,
             channel: Arc::clone(&self.channels[consumer.channel].0),
         };
-        let refused = self.consumers.values().any(|other| other.exclusive)
+        let refused = (self.model.rules.single_active && consumer.exclusive)
+            || self.consumers.values().any(|other| other.exclusive)
             || (consumer.exclusive && !self.consumers.is_empty());
         let added = self.queue.lock().consume(spec);
         assert_eq!(added.is_err(), refused);
@@ -580,7 +620,10 @@ impl Harness {
                 queue.cancel(number, now, effects);
                 effects.unused
             },
-            |_, _, _, _| {},
+            // Another one may be active now and is served by the next tick.
+            |model, _, _, _| {
+                model.unfinished |= model.rules.single_active && !model.ready.is_empty()
+            },
         );
         assert_eq!(unused, is_last && self.auto_delete);
         let expired = self.unused_until().is_some_and(|at| at <= self.now);
@@ -667,11 +710,13 @@ impl Harness {
         let picked = self.pick(mask, outcome == Outcome::Ack);
         for part in picked.chunks(super::super::STEPS_MAX - 2) {
             self.release(part);
+            let mut over = Vec::new();
             let mut sequences: Vec<u64> = part.iter().map(|delivery| delivery.sequence).collect();
             for sequence in &sequences {
                 match outcome {
                     Outcome::Ack => self.model.ack(*sequence),
-                    Outcome::Requeue => self.model.put_back(*sequence, true),
+                    Outcome::Requeue if self.model.put_back(*sequence, true) => {}
+                    Outcome::Requeue => over.push(*sequence),
                     Outcome::Discard => {}
                 }
             }
@@ -685,6 +730,9 @@ impl Harness {
                         for sequence in known {
                             model.bury(sequence, Reason::Rejected);
                         }
+                    }
+                    for sequence in over {
+                        model.bury(sequence, Reason::DeliveryLimit);
                     }
                     model.dispatch(consumers, now, NEVER, taken);
                     model.trim(now);
@@ -739,7 +787,7 @@ impl Harness {
             check_message(&got.message, entry.id, entry.len);
             assert_eq!(
                 (got.redelivered, got.returned),
-                (entry.redelivered, entry.returned)
+                (entry.redelivered, self.model.shown(&entry))
             );
             if !no_ack {
                 let out = Out {

@@ -137,14 +137,28 @@ impl Model {
         assert!(matches!(entry.place, Place::Out(_)));
     }
 
-    /// A delivery comes back; `seen` when it had left the broker.
-    pub fn put_back(&mut self, sequence: u64, seen: bool) {
+    /// What consumers are told of how often it came back.
+    pub fn shown(&self, entry: &Entry) -> u32 {
+        if self.rules.shows_count {
+            entry.returned
+        } else {
+            0
+        }
+    }
+
+    /// A delivery comes back; `seen` when it had left the broker. False when that was once too often: it is to die.
+    pub fn put_back(&mut self, sequence: u64, seen: bool) -> bool {
+        let limit = self.rules.delivery_limit;
         let entry = self.entry(sequence);
         assert!(matches!(entry.place, Place::Out(_)));
-        entry.place = Place::Ready;
         entry.redelivered |= seen;
         entry.returned += u32::from(seen);
+        if seen && limit.is_some_and(|most| entry.returned > most) {
+            return false;
+        }
+        entry.place = Place::Ready;
         self.make_ready(sequence);
+        true
     }
 
     pub fn bury(&mut self, sequence: u64, reason: Reason) {
