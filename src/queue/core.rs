@@ -588,5 +588,6 @@ mod dying;
 mod end;
 mod once;
 mod reject;
+mod rules;
 #[cfg(test)]
 mod tests;

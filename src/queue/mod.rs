@@ -16,6 +16,7 @@ pub mod log;
 pub mod mailbox;
 pub mod overflow;
 pub mod paging;
+pub mod policy;
 mod slots;
 mod sync;
 
@@ -34,6 +35,7 @@ use self::log::{Group, Links, Log};
 use self::mailbox::{Control, Delivery, Mailbox};
 use self::overflow::Limits;
 use self::paging::{evict, load};
+use self::policy::Applied;
 use self::sync::{Mutex, MutexGuard};
 use crate::message::Message;
 use crate::store::ledger::Ledger;
@@ -194,6 +196,8 @@ pub struct Queue {
     journal: Arc<Journal>,
     /// What a confirm waits for where the rules do not say.
     default_sync: Urgency,
+    /// The policies in its rules. Changed under the queue's lock.
+    applied: Mutex<Applied>,
     core: Mutex<Core>,
 }
 
@@ -277,6 +281,7 @@ impl Queue {
             pressed: AtomicBool::new(false),
             journal,
             default_sync,
+            applied: Mutex::default(),
             core: Mutex::new(core),
         })
     }
@@ -294,6 +299,16 @@ impl Queue {
     #[inline]
     pub fn is_gone(&self) -> bool {
         self.gone.load(Ordering::Relaxed)
+    }
+
+    /// The policies that apply to it.
+    pub fn applied(&self) -> Applied {
+        self.applied.lock().clone()
+    }
+
+    /// Says so of a queue that nobody else knows yet; its rules are made with them already.
+    pub fn note_applied(&self, applied: Applied) {
+        *self.applied.lock() = applied;
     }
 
     /// "queue 'name' in vhost 'vhost'", as reply texts name it.
@@ -356,6 +371,19 @@ impl Locked<'_> {
     /// What applies to it now.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.core.rules
+    }
+
+    /// Other rules hold from now on, because policies have changed. What the limits do not allow any more goes in bounded steps; a
+    /// message keeps the expiry that it was published with, as in RabbitMQ; an unused queue's time begins anew.
+    pub fn set_rules(
+        &mut self,
+        rules: Arc<Rules>,
+        applied: Applied,
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        *self.queue.applied.lock() = applied;
+        self.core.set_rules(self.queue, rules, now, effects);
     }
 
     /// Ready messages, and consumers.
