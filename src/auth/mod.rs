@@ -12,4 +12,4 @@ pub use limits::UserLimits;
 pub use mechanism::{Credentials, MECHANISMS, Mechanism};
 pub use password::{Algorithm, BadHash, PasswordHash};
 pub use permission::{BadPattern, Pattern, Permission, TopicPermission, Verb};
-pub use users::{AuthError, User, Users};
+pub use users::{AuthError, TopicRow, User, Users};

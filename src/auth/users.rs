@@ -110,6 +110,9 @@ impl fmt::Display for AuthError {
 
 impl std::error::Error for AuthError {}
 
+/// A topic permission with the names of user, virtual host and exchange.
+pub type TopicRow = (Arc<str>, Arc<str>, Arc<str>, Arc<TopicPermission>);
+
 /// Everybody, and what they may do.
 pub struct Users {
     inner: RwLock<Inner>,
@@ -300,9 +303,7 @@ impl Users {
     }
 
     /// All topic permissions as (user, virtual host, exchange, permission), by their names.
-    pub fn all_topic_permissions(
-        &self,
-    ) -> Vec<(Arc<str>, Arc<str>, Arc<str>, Arc<TopicPermission>)> {
+    pub fn all_topic_permissions(&self) -> Vec<TopicRow> {
         let inner = self.inner.read();
         let mut all = Vec::new();
         for entry in inner.users.values() {

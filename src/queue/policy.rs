@@ -269,14 +269,15 @@ pub fn check(definition: &FieldTable) -> Result<(), String> {
     };
     let mut fault = None;
     for kind in [Classic, Quorum] {
-        if !is_applicable(definition, kind) {
-            continue;
-        }
         let mut arguments = FieldTable::default();
         let name = AMQPValue::LongString(LongString::from(kind.name()));
         arguments.insert(ShortString::from("x-queue-type"), name);
-        let merged = merged(&arguments, &applied);
-        match arguments::parse("queue", &merged, true, false, false, false) {
+        let parse = |arguments| arguments::parse("queue", arguments, true, false, false, false);
+        // Where there are no queues of that kind, there is nothing that the policy could do to them.
+        if !is_applicable(definition, kind) || parse(&arguments).is_err() {
+            continue;
+        }
+        match parse(&merged(&arguments, &applied)) {
             Ok(_) => return Ok(()),
             Err(reply) => fault = fault.or(Some(reply.text)),
         }

@@ -71,7 +71,7 @@ pub(super) fn vhost_limit_faults(value: &Value) -> Vec<String> {
     let known = [MAX_CONNECTIONS, MAX_QUEUES];
     let mut faults: Vec<String> = known
         .iter()
-        .filter_map(|name| Some(not_a_number(name, fields.get(*name)?)?))
+        .filter_map(|name| not_a_number(name, fields.get(*name)?))
         .collect();
     if let Some(terms) = unrecognised(fields, &known) {
         faults.push(format!("Unrecognised terms {terms} in limits"));

@@ -130,3 +130,6 @@ impl Broker {
         .await
     }
 }
+
+#[cfg(test)]
+mod tests;
