@@ -7,6 +7,7 @@ pub mod access;
 mod clock;
 mod dead_letter;
 pub mod definitions;
+pub mod document;
 pub mod exchange;
 mod history;
 pub mod json;

@@ -301,16 +301,6 @@ impl Queue {
         self.gone.load(Ordering::Relaxed)
     }
 
-    /// The policies that apply to it.
-    pub fn applied(&self) -> Applied {
-        self.applied.lock().clone()
-    }
-
-    /// Says so of a queue that nobody else knows yet; its rules are made with them already.
-    pub fn note_applied(&self, applied: Applied) {
-        *self.applied.lock() = applied;
-    }
-
     /// "queue 'name' in vhost 'vhost'", as reply texts name it.
     pub fn resource(&self) -> String {
         format!("queue '{}' in vhost '{}'", self.spec.name, self.spec.vhost)
@@ -371,19 +361,6 @@ impl Locked<'_> {
     /// What applies to it now.
     pub fn rules(&self) -> &Arc<Rules> {
         &self.core.rules
-    }
-
-    /// Other rules hold from now on, because policies have changed. What the limits do not allow any more goes in bounded steps; a
-    /// message keeps the expiry that it was published with, as in RabbitMQ; an unused queue's time begins anew.
-    pub fn set_rules(
-        &mut self,
-        rules: Arc<Rules>,
-        applied: Applied,
-        now: u64,
-        effects: &mut Effects,
-    ) {
-        *self.queue.applied.lock() = applied;
-        self.core.set_rules(self.queue, rules, now, effects);
     }
 
     /// Ready messages, and consumers.

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 use super::arguments::{self, QueueKind};
-use super::{QueueSpec, Rules};
+use super::{Effects, Locked, Queue, QueueSpec, Rules};
 use crate::wire::limits::TTL_MS_MAX;
 use crate::wire::reply::{Reply, queue_resource};
 use crate::wire::table;
@@ -283,6 +283,33 @@ pub fn check(definition: &FieldTable) -> Result<(), String> {
         }
     }
     fault.map_or(Ok(()), Err)
+}
+
+impl Queue {
+    /// The policies that apply to it.
+    pub fn applied(&self) -> Applied {
+        self.applied.lock().clone()
+    }
+
+    /// Says so of a queue that nobody else knows yet; its rules are made with them already.
+    pub fn note_applied(&self, applied: Applied) {
+        *self.applied.lock() = applied;
+    }
+}
+
+impl Locked<'_> {
+    /// Other rules hold from now on, because policies have changed. What the limits do not allow any more goes in bounded steps; a
+    /// message keeps the expiry that it was published with, as in RabbitMQ; an unused queue's time begins anew.
+    pub fn set_rules(
+        &mut self,
+        rules: Arc<Rules>,
+        applied: Applied,
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        *self.queue.applied.lock() = applied;
+        self.core.set_rules(self.queue, rules, now, effects);
+    }
 }
 
 #[cfg(test)]

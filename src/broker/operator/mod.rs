@@ -5,6 +5,7 @@
 //! [`Operating`]. A verb may visit every queue of a vhost, in bounded lock holds: call it where it does not keep a task of
 //! connections waiting. A refusal is [`Denied`], which says what RabbitMQ's HTTP API would.
 
+pub mod check;
 mod limits;
 pub mod parameters;
 mod permissions;
@@ -19,7 +20,9 @@ use std::task::Poll;
 use parking_lot::Mutex;
 use serde_json::Value;
 
-pub use self::limits::{MAX_CHANNELS, MAX_CONNECTIONS, MAX_QUEUES, VhostLimits};
+pub use self::limits::{
+    MAX_CHANNELS, MAX_CONNECTIONS, MAX_QUEUES, VhostLimits, shown as shown_limits,
+};
 pub use self::users::{Password, UserSpec, tags_of};
 pub use self::vhosts::VhostMetadata;
 use super::Broker;

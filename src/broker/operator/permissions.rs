@@ -65,12 +65,22 @@ impl Broker {
         let _one = self.operating.lock();
         let permission = permission(configure, write, read)?;
         self.check_both(user, vhost)?;
+        Ok(self.store_permission(user, vhost, permission))
+    }
+
+    /// Puts a checked permission and writes it down. The caller holds the change.
+    pub(in crate::broker) fn store_permission(
+        &self,
+        user: &str,
+        vhost: &str,
+        permission: Permission,
+    ) -> Put {
         let is_new = self.users.permission(user, vhost).is_none();
         let mut change = self.definitions.change();
         change.permission(user, vhost, &permission);
         self.users.set_permission(user, vhost, permission);
         change.commit();
-        Ok(Put::of(is_new))
+        Put::of(is_new)
     }
 
     /// Takes a permission away.
@@ -102,13 +112,24 @@ impl Broker {
                 "exchange name is longer than {SHORT_STRING_BYTES_MAX} bytes"
             )));
         }
+        Ok(self.store_topic_permission(user, vhost, exchange, permission))
+    }
+
+    /// Puts a checked topic permission and writes it down. The caller holds the change.
+    pub(in crate::broker) fn store_topic_permission(
+        &self,
+        user: &str,
+        vhost: &str,
+        exchange: &str,
+        permission: TopicPermission,
+    ) -> Put {
         let is_new = self.users.topic_permission(user, vhost, exchange).is_none();
         let mut change = self.definitions.change();
         change.topic_permission(user, vhost, exchange, &permission);
         self.users
             .set_topic_permission(user, vhost, exchange, permission);
         change.commit();
-        Ok(Put::of(is_new))
+        Put::of(is_new)
     }
 
     /// Takes a topic permission away, or with `None` all that the user has in that vhost.

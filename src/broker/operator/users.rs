@@ -1,7 +1,6 @@
 //! Users: create, change, delete.
 
-use super::limits::check_user_limits;
-use super::{Denied, Put, check_name};
+use super::{Denied, Put};
 use crate::auth::{Algorithm, PasswordHash};
 use crate::broker::Broker;
 use crate::wire::reply::Reply;
@@ -19,7 +18,7 @@ pub enum Password {
 }
 
 impl Password {
-    fn hash(&self) -> Result<PasswordHash, Denied> {
+    pub(super) fn hash(&self) -> Result<PasswordHash, Denied> {
         match self {
             Self::None => Ok(PasswordHash::none()),
             Self::Plain(password) => Ok(PasswordHash::new(password.as_bytes())),
@@ -60,11 +59,9 @@ impl Broker {
     /// Creates a user, or gives a known one another password and other tags.
     pub fn change_user(&self, name: &str, spec: UserSpec) -> Result<Put, Denied> {
         let _one = self.operating.lock();
-        check_name("user", name)?;
-        let (password, tags) = (spec.password.hash()?, spec.tags);
-        let limits = spec.limits.as_ref().map(check_user_limits).transpose()?;
+        let user = super::check::user(name, spec)?;
         let is_new = self.users.user(name).is_none();
-        self.store_user(name, password, tags, limits);
+        self.store_user(name, user.password, user.tags, user.limits);
         Ok(Put::of(is_new))
     }
 

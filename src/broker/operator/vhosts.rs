@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::{Denied, Put, check_name};
+use super::{Denied, Put};
 use crate::broker::Broker;
 use crate::broker::vhost::Vhost;
 use crate::wire::reply::Reply;
@@ -48,8 +48,17 @@ impl Broker {
         tracing: Option<bool>,
     ) -> Result<Put, Denied> {
         let _one = self.operating.lock();
-        check_name("vhost", name)?;
-        let mut metadata = metadata.checked()?;
+        let metadata = super::check::vhost(name, metadata)?;
+        Ok(self.store_vhost(name, metadata, tracing))
+    }
+
+    /// Puts a checked vhost and writes it down. The caller holds the change.
+    pub(in crate::broker) fn store_vhost(
+        &self,
+        name: &str,
+        mut metadata: VhostMetadata,
+        tracing: Option<bool>,
+    ) -> Put {
         let known = self.vhost(name);
         metadata.tracing =
             tracing.unwrap_or_else(|| known.as_ref().is_some_and(|vhost| vhost.metadata().tracing));
@@ -61,7 +70,7 @@ impl Broker {
             None => self.link_vhost(self.new_vhost(name, metadata)),
         }
         change.commit();
-        Ok(put)
+        put
     }
 
     pub(in crate::broker) fn link_vhost(&self, vhost: Arc<Vhost>) {

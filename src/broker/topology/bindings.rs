@@ -241,7 +241,7 @@ impl Vhost {
     }
 
     /// Adds a binding, unless it is there, and writes it down. Whether it is new.
-    fn link_binding(
+    pub(super) fn link_binding(
         &self,
         bindings: &mut Bindings,
         source: Arc<Exchange>,

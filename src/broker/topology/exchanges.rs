@@ -106,12 +106,17 @@ impl Vhost {
             alternate,
             arguments: declare.arguments,
         };
+        self.create_exchange(broker, spec);
+        Ok(())
+    }
+
+    /// An exchange that is not there yet. The caller holds the topology.
+    pub(super) fn create_exchange(&self, broker: &Broker, spec: ExchangeSpec) {
         let exchange = Exchange::new(broker.next_id(), spec);
         let mut change = self.definitions.change();
         change.exchange(&self.name, &exchange);
         change.commit();
         self.link_exchange(exchange);
-        Ok(())
     }
 
     /// Makes an exchange known.

@@ -148,7 +148,18 @@ impl Vhost {
             auto_delete: declare.auto_delete,
             arguments: arguments::stored(&declare.arguments, parsed.kind),
         };
-        let (rules, applied) = self.rules_for(&spec, Rules::of(&parsed));
+        let queue = self.create_queue(broker, spec, Rules::of(&parsed));
+        Ok(used(broker, queue))
+    }
+
+    /// A queue that is not there yet, with the rules that its arguments alone make. The caller holds the topology.
+    pub(super) fn create_queue(
+        &self,
+        broker: &Broker,
+        spec: QueueSpec,
+        plain: Rules,
+    ) -> Arc<Queue> {
+        let (rules, applied) = self.rules_for(&spec, plain);
         let queue = Queue::new(
             spec,
             rules,
@@ -163,7 +174,7 @@ impl Vhost {
         change.commit();
         self.queues
             .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
-        Ok(used(broker, queue))
+        queue
     }
 
     /// A durable queue that others may use gets the vhost's default type where it does not name one.
