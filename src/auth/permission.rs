@@ -69,6 +69,8 @@ enum Compiled {
     Empty,
     /// Every name.
     Every,
+    /// Names that begin so: by far the most common pattern, and policies try thousands.
+    Prefix(Arc<[u8]>),
     Regex(Arc<Regex>),
 }
 
@@ -86,12 +88,27 @@ impl Pattern {
         let compiled = match expression {
             "" | "^$" => Compiled::Empty,
             ".*" | "^.*" => Compiled::Every,
-            other => Compiled::Regex(Arc::new(compile(other)?)),
+            other => match plain_prefix(other) {
+                Some(prefix) => Compiled::Prefix(prefix.into()),
+                None => Compiled::Regex(Arc::new(compile(other)?)),
+            },
         };
         Ok(Self {
             source: source.into(),
             compiled,
         })
+    }
+
+    /// A pattern as policies have it, where the empty one is found in every name.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn of_policy(source: &str) -> Result<Self, BadPattern> {
+        match source {
+            "" => Self::expanded(source, ".*"),
+            "^$" => Self::expanded(source, "^(?:)$"),
+            other => Self::new(other),
+        }
     }
 
     /// As it was given.
@@ -104,9 +121,17 @@ impl Pattern {
         match &self.compiled {
             Compiled::Empty => name.is_empty(),
             Compiled::Every => true,
+            Compiled::Prefix(prefix) => name.starts_with(prefix),
             Compiled::Regex(regex) => regex.is_match(name).unwrap_or(false),
         }
     }
+}
+
+/// The text in `^text`, if nothing in it means more than itself.
+fn plain_prefix(expression: &str) -> Option<&[u8]> {
+    let prefix = expression.strip_prefix('^')?.as_bytes();
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_:/,@ ".contains(byte);
+    prefix.iter().all(is_plain).then_some(prefix)
 }
 
 fn compile(expression: &str) -> Result<Regex, BadPattern> {

@@ -10,6 +10,7 @@ use parking_lot::RwLock;
 
 use crate::wire::reply::Reply;
 
+use super::limits::UserLimits;
 use super::mechanism::Mechanism;
 use super::password::PasswordHash;
 use super::permission::{Permission, TopicPermission};
@@ -23,6 +24,8 @@ pub struct User {
     pub tags: Vec<String>,
     /// What is kept of their password.
     pub password: PasswordHash,
+    /// How much they may have open; the same for every value of one user.
+    pub limits: Arc<UserLimits>,
 }
 
 impl User {
@@ -107,6 +110,9 @@ impl fmt::Display for AuthError {
 
 impl std::error::Error for AuthError {}
 
+/// A topic permission with the names of user, virtual host and exchange.
+pub type TopicRow = (Arc<str>, Arc<str>, Arc<str>, Arc<TopicPermission>);
+
 /// Everybody, and what they may do.
 pub struct Users {
     inner: RwLock<Inner>,
@@ -167,20 +173,27 @@ impl Users {
     /// Adds a user, or gives a known one a new password and new tags; permissions stay.
     pub fn put(&self, name: &str, password: PasswordHash, tags: Vec<String>) {
         let name: Arc<str> = name.into();
-        let user = Arc::new(User {
-            name: name.clone(),
-            tags,
-            password,
-        });
-        self.change(|inner| match inner.users.get_mut(&name) {
-            Some(entry) => entry.user = user,
-            None => {
-                let entry = Entry {
-                    user,
-                    permissions: BTreeMap::new(),
-                    topics: BTreeMap::new(),
-                };
-                inner.users.insert(name, entry);
+        self.change(|inner| {
+            let known = inner.users.get_mut(&name);
+            let user = Arc::new(User {
+                name: name.clone(),
+                tags,
+                password,
+                limits: known
+                    .as_ref()
+                    .map(|entry| Arc::clone(&entry.user.limits))
+                    .unwrap_or_default(),
+            });
+            match known {
+                Some(entry) => entry.user = user,
+                None => {
+                    let entry = Entry {
+                        user,
+                        permissions: BTreeMap::new(),
+                        topics: BTreeMap::new(),
+                    };
+                    inner.users.insert(name, entry);
+                }
             }
         });
     }
@@ -273,6 +286,37 @@ impl Users {
             let entry = inner.users.get_mut(user);
             entry.is_some_and(|entry| entry.permissions.remove(vhost).is_some())
         })
+    }
+
+    /// All permissions as (user, virtual host, permission), by user and virtual host.
+    pub fn all_permissions(&self) -> Vec<(Arc<str>, Arc<str>, Arc<Permission>)> {
+        let inner = self.inner.read();
+        let mut all = Vec::new();
+        for entry in inner.users.values() {
+            let user = &entry.user.name;
+            let own = entry.permissions.iter();
+            all.extend(own.map(|(vhost, one)| (user.clone(), vhost.clone(), one.clone())));
+        }
+        drop(inner);
+        all.sort_by(|a, b| (&a.0, &a.1).cmp(&(&b.0, &b.1)));
+        all
+    }
+
+    /// All topic permissions as (user, virtual host, exchange, permission), by their names.
+    pub fn all_topic_permissions(&self) -> Vec<TopicRow> {
+        let inner = self.inner.read();
+        let mut all = Vec::new();
+        for entry in inner.users.values() {
+            for (vhost, exchanges) in &entry.topics {
+                all.extend(exchanges.iter().map(|(exchange, one)| {
+                    let user = entry.user.name.clone();
+                    (user, vhost.clone(), exchange.clone(), one.clone())
+                }));
+            }
+        }
+        drop(inner);
+        all.sort_by(|a, b| (&a.0, &a.1, &a.2).cmp(&(&b.0, &b.1, &b.2)));
+        all
     }
 
     /// Which keys that user may use at that topic exchange; `None`: all.

@@ -8,14 +8,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
+use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 
 use super::exchange::Exchange;
-use crate::auth::{PasswordHash, Permission};
+use super::operator::VhostMetadata;
+use super::operator::parameters::{OPERATOR_POLICY, POLICY};
+use super::operator::policies::Policy;
+use super::operator::{MAX_CHANNELS, MAX_CONNECTIONS};
+use crate::auth::{Permission, TopicPermission, User};
 use crate::queue::Queue;
 use crate::store::record::{self, Kind};
 use crate::store::{Journal, Receipt, Urgency};
 use crate::wire::table;
+use serde_json::Value;
 
 /// Bytes of the queue id in front of a queue's table.
 const ID_BYTES: usize = 8;
@@ -77,19 +82,80 @@ impl Change<'_> {
         record::write::forget(&mut self.records, kind, key);
     }
 
-    /// A vhost is there.
-    pub fn vhost(&mut self, name: &str) {
-        self.put(vhost(name));
+    /// A vhost is there, or on its way out.
+    pub fn vhost(&mut self, name: &str, metadata: &VhostMetadata, deleting: bool) {
+        self.put(vhost(name, metadata, deleting));
     }
 
-    /// A user is there, or has another password or other tags.
-    pub fn user(&mut self, name: &str, password: &PasswordHash, tags: &[String]) {
-        self.put(user(name, password, tags));
+    /// A vhost is gone.
+    pub fn no_vhost(&mut self, name: &str) {
+        self.forget(Kind::Vhost, &key(&[name]));
+    }
+
+    /// A user is there, or is another in something.
+    pub fn user(&mut self, one: &User) {
+        self.put(user(one));
+    }
+
+    /// A user is gone.
+    pub fn no_user(&mut self, name: &str) {
+        self.forget(Kind::User, &key(&[name]));
     }
 
     /// What a user may do in a vhost.
     pub fn permission(&mut self, user: &str, vhost: &str, permission: &Permission) {
         self.put(self::permission(user, vhost, permission));
+    }
+
+    /// A user may do nothing there any more.
+    pub fn no_permission(&mut self, user: &str, vhost: &str) {
+        self.forget(Kind::Permission, &key(&[user, vhost]));
+    }
+
+    /// What a user may do with a topic exchange.
+    pub fn topic_permission(
+        &mut self,
+        user: &str,
+        vhost: &str,
+        exchange: &str,
+        permission: &TopicPermission,
+    ) {
+        self.put(self::topic_permission(user, vhost, exchange, permission));
+    }
+
+    /// A topic permission is gone.
+    pub fn no_topic_permission(&mut self, user: &str, vhost: &str, exchange: &str) {
+        self.forget(Kind::TopicPermission, &key(&[user, vhost, exchange]));
+    }
+
+    /// A policy or operator policy is there.
+    pub fn policy(&mut self, vhost: &str, operator: bool, one: &Policy) {
+        self.put(policy(vhost, operator, one));
+    }
+
+    /// A policy or operator policy is gone.
+    pub fn no_policy(&mut self, vhost: &str, operator: bool, name: &str) {
+        self.forget(Kind::Policy, &policy_key(vhost, operator, name));
+    }
+
+    /// A runtime parameter is there.
+    pub fn parameter(&mut self, component: &str, vhost: &str, name: &str, value: &Value) {
+        self.put(parameter(&[component, vhost, name], value));
+    }
+
+    /// A runtime parameter is gone.
+    pub fn no_parameter(&mut self, component: &str, vhost: &str, name: &str) {
+        self.forget(Kind::Parameter, &key(&[component, vhost, name]));
+    }
+
+    /// A global parameter is there.
+    pub fn global_parameter(&mut self, name: &str, value: &Value) {
+        self.put(parameter(&[name], value));
+    }
+
+    /// A global parameter is gone.
+    pub fn no_global_parameter(&mut self, name: &str) {
+        self.forget(Kind::Parameter, &key(&[name]));
     }
 
     /// An exchange is there. One that does not outlive the process is passed over, here and below.
@@ -156,22 +222,84 @@ pub struct Binding<'a> {
 /// Kind, key and value of a definition, as the journal and the checkpoint keep it.
 pub type Definition = (Kind, Vec<u8>, Vec<u8>);
 
-/// A vhost's.
-pub fn vhost(name: &str) -> Definition {
-    (
-        Kind::Vhost,
-        key(&[name]),
-        table::from_field_table(&FieldTable::default()),
-    )
+/// A vhost's. What is not said is left out: a vhost without metadata is the empty table that it has always been.
+pub fn vhost(name: &str, metadata: &VhostMetadata, deleting: bool) -> Definition {
+    let mut value = FieldTable::default();
+    if !metadata.description.is_empty() {
+        put_text(&mut value, "description", &metadata.description);
+    }
+    if !metadata.tags.is_empty() {
+        put_texts(&mut value, "tags", &metadata.tags);
+    }
+    if let Some(kind) = &metadata.default_queue_type {
+        put_text(&mut value, "default_queue_type", kind);
+    }
+    for (name, flag) in [("tracing", metadata.tracing), ("deleting", deleting)] {
+        if flag {
+            put_flag(&mut value, name, true);
+        }
+    }
+    (Kind::Vhost, key(&[name]), table::from_field_table(&value))
 }
 
 /// A user's.
-pub fn user(name: &str, password: &PasswordHash, tags: &[String]) -> Definition {
+pub fn user(user: &User) -> Definition {
     let mut value = FieldTable::default();
-    put_text(&mut value, "hash", &password.to_base64());
-    put_text(&mut value, "algorithm", password.algorithm().name());
-    put_text(&mut value, "tags", &tags.join(","));
-    (Kind::User, key(&[name]), table::from_field_table(&value))
+    put_text(&mut value, "hash", &user.password.to_base64());
+    put_text(&mut value, "algorithm", user.password.algorithm().name());
+    put_text(&mut value, "tags", &user.tags.join(","));
+    for (name, limit) in [
+        (MAX_CONNECTIONS, user.limits.connections()),
+        (MAX_CHANNELS, user.limits.channels()),
+    ] {
+        if let Some(limit) = limit {
+            value.insert(ShortString::from(name), AMQPValue::LongLongInt(limit));
+        }
+    }
+    (
+        Kind::User,
+        key(&[&user.name]),
+        table::from_field_table(&value),
+    )
+}
+
+/// A topic permission's.
+pub fn topic_permission(
+    user: &str,
+    vhost: &str,
+    exchange: &str,
+    permission: &TopicPermission,
+) -> Definition {
+    let mut value = FieldTable::default();
+    put_text(&mut value, "write", permission.write.source());
+    put_text(&mut value, "read", permission.read.source());
+    (
+        Kind::TopicPermission,
+        key(&[user, vhost, exchange]),
+        table::from_field_table(&value),
+    )
+}
+
+/// A policy's or operator policy's: its fields as JSON.
+pub fn policy(vhost: &str, operator: bool, policy: &Policy) -> Definition {
+    let key = policy_key(vhost, operator, &policy.name);
+    (Kind::Policy, key, json_value(&policy.fields().into()))
+}
+
+fn policy_key(vhost: &str, operator: bool, name: &str) -> Vec<u8> {
+    key(&[vhost, if operator { OPERATOR_POLICY } else { POLICY }, name])
+}
+
+/// A runtime parameter's (component, vhost, name) or a global parameter's (name).
+pub fn parameter(names: &[&str], value: &Value) -> Definition {
+    (Kind::Parameter, key(names), json_value(value))
+}
+
+/// JSON in a table, so that more can be said beside it one day.
+fn json_value(value: &Value) -> Vec<u8> {
+    let mut fields = FieldTable::default();
+    put_text(&mut fields, "json", &value.to_string());
+    table::from_field_table(&fields)
 }
 
 /// A permission's.
@@ -311,6 +439,34 @@ fn put_text(fields: &mut FieldTable, name: &str, text: &str) {
     );
 }
 
+fn put_texts(fields: &mut FieldTable, name: &str, texts: &[String]) {
+    let texts: Vec<AMQPValue> = texts
+        .iter()
+        .map(|text| AMQPValue::LongString(LongString::from(text.as_str())))
+        .collect();
+    fields.insert(
+        ShortString::from(name),
+        AMQPValue::FieldArray(FieldArray::from(texts)),
+    );
+}
+
+/// Texts of a value; none where they are not there.
+pub fn texts(fields: &FieldTable, name: &str) -> Vec<String> {
+    let Some(AMQPValue::FieldArray(texts)) = fields.inner().get(name) else {
+        return Vec::new();
+    };
+    let one = |text: &AMQPValue| match text {
+        AMQPValue::LongString(text) => String::from_utf8(text.as_bytes().to_vec()).ok(),
+        _ => None,
+    };
+    texts.as_slice().iter().filter_map(one).collect()
+}
+
+/// A number of a value.
+pub fn number(fields: &FieldTable, name: &str) -> Option<i64> {
+    table::integer(fields.inner().get(name)?)
+}
+
 fn put_flag(fields: &mut FieldTable, name: &str, flag: bool) {
     fields.insert(ShortString::from(name), AMQPValue::Boolean(flag));
 }
@@ -323,7 +479,11 @@ mod tests {
     /// tests/durability.
     #[test]
     fn the_bytes_of_vhosts_and_bindings() {
-        assert_eq!(vhost("/"), (Kind::Vhost, b"\x01\0/".to_vec(), Vec::new()));
+        let plain = VhostMetadata::default();
+        assert_eq!(
+            vhost("/", &plain, false),
+            (Kind::Vhost, b"\x01\0/".to_vec(), Vec::new())
+        );
         let mut arguments = FieldTable::default();
         put_text(&mut arguments, "a", "bc");
         put_flag(&mut arguments, "f", true);

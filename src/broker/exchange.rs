@@ -7,6 +7,7 @@ use amq_protocol::types::FieldTable;
 use parking_lot::RwLock;
 
 use super::history::History;
+use super::operator::policies::{Policy, alternate_of};
 use crate::exchange::{
     Depends, Envelope, Kind, KindInfo, Matcher, Stable, Target, hash, history_length,
 };
@@ -31,8 +32,9 @@ pub struct Exchange {
     pub internal: bool,
     /// The arguments as declared.
     pub arguments: FieldTable,
-    /// `alternate-exchange`.
-    pub alternate: Option<Arc<str>>,
+    /// `alternate-exchange` among its arguments, which wins over the policy's.
+    alternate: Option<Arc<str>>,
+    policy: RwLock<Option<Arc<Policy>>>,
     version: AtomicU64,
     gone: AtomicBool,
     depends: Depends,
@@ -97,6 +99,7 @@ impl Exchange {
             internal: spec.internal,
             arguments: spec.arguments,
             alternate: spec.alternate,
+            policy: RwLock::default(),
             version: AtomicU64::new(1),
             gone: AtomicBool::new(false),
             depends: matcher.depends(),
@@ -120,6 +123,30 @@ impl Exchange {
     /// Cached routes through it are void.
     pub fn invalidate(&self) {
         self.version.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// `alternate-exchange`, of its arguments or its policy.
+    pub fn alternate(&self) -> Option<Arc<str>> {
+        match &self.alternate {
+            Some(name) => Some(Arc::clone(name)),
+            None => self.policy.read().as_deref().and_then(alternate_of),
+        }
+    }
+
+    /// The policy that applies to it.
+    pub fn policy(&self) -> Option<Arc<Policy>> {
+        self.policy.read().clone()
+    }
+
+    /// Another policy applies, or none; returns whether it says something else about routing. Cached routes are void then.
+    pub fn set_policy(&self, policy: Option<Arc<Policy>>) -> bool {
+        let before = self.alternate();
+        *self.policy.write() = policy;
+        let changed = self.alternate() != before;
+        if changed {
+            self.invalidate();
+        }
+        changed
     }
 
     /// Whether it was deleted.

@@ -7,11 +7,15 @@ pub mod access;
 mod clock;
 mod dead_letter;
 pub mod definitions;
+pub mod document;
 pub mod exchange;
 mod history;
+pub mod json;
 pub mod keeper;
 mod names;
+pub mod operator;
 pub mod pager;
+mod policy_check;
 pub mod publish;
 pub mod reclaim;
 pub mod redrive;
@@ -24,7 +28,7 @@ pub mod topology;
 pub mod transaction;
 pub mod vhost;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 
@@ -35,9 +39,10 @@ pub use self::clock::Clock;
 use self::definitions::Definitions;
 use self::exchange::{Exchange, ExchangeSpec};
 use self::names::Names;
+use self::operator::{Operating, VhostLimits, VhostMetadata};
 use self::pager::Pager;
 use self::registry::Registry;
-pub use self::registry::{Connection, Refusal};
+pub use self::registry::{Connection, Most, Refusal};
 use self::reply_to::ReplyAddresses;
 use self::timers::Timers;
 use self::vhost::Vhost;
@@ -101,6 +106,10 @@ pub struct Broker {
     /// Who may do what.
     pub users: Arc<Users>,
     vhosts: RwLock<HashMap<Arc<str>, Arc<Vhost>>>,
+    /// Global parameters.
+    globals: RwLock<BTreeMap<Arc<str>, serde_json::Value>>,
+    /// Held by whoever changes what is not topology.
+    operating: Operating,
     journal: Arc<Journal>,
     definitions: Arc<Definitions>,
     timers: Timers,
@@ -138,6 +147,8 @@ impl Broker {
             settings,
             users,
             vhosts: RwLock::default(),
+            globals: RwLock::default(),
+            operating: Operating::default(),
             definitions: Arc::new(Definitions::new(Arc::clone(&journal))),
             journal,
             timers: Timers::default(),
@@ -191,14 +202,13 @@ impl Broker {
 
     /// Adds a user, or gives a known one another password and other tags.
     pub fn put_user(&self, name: &str, password: PasswordHash, tags: Vec<String>) {
-        let mut change = self.definitions.change();
-        change.user(name, &password, &tags);
-        self.users.put(name, password, tags);
-        change.commit();
+        let _one = self.operating.lock();
+        self.store_user(name, password, tags, None);
     }
 
-    /// Says what a user may do in a vhost. False when there is no such user.
+    /// Says what a user may do in a vhost, which need not be there. False when there is no such user.
     pub fn set_permission(&self, user: &str, vhost: &str, permission: Permission) -> bool {
+        let _one = self.operating.lock();
         let mut change = self.definitions.change();
         change.permission(user, vhost, &permission);
         if !self.users.set_permission(user, vhost, permission) {
@@ -210,19 +220,19 @@ impl Broker {
 
     /// Creates a vhost with its predeclared exchanges, or returns the one that is there.
     pub fn add_vhost(&self, name: &str) -> Arc<Vhost> {
-        let mut vhosts = self.vhosts.write();
-        if let Some(vhost) = vhosts.get(name) {
-            return Arc::clone(vhost);
+        let _one = self.operating.lock();
+        if let Some(vhost) = self.vhost(name) {
+            return vhost;
         }
         let mut change = self.definitions.change();
-        change.vhost(name);
+        change.vhost(name, &VhostMetadata::default(), false);
+        let vhost = self.new_vhost(name, VhostMetadata::default());
+        self.link_vhost(Arc::clone(&vhost));
         change.commit();
-        let vhost = self.new_vhost(name);
-        vhosts.insert(Arc::clone(&vhost.name), Arc::clone(&vhost));
         vhost
     }
 
-    fn new_vhost(&self, name: &str) -> Arc<Vhost> {
+    fn new_vhost(&self, name: &str, metadata: VhostMetadata) -> Arc<Vhost> {
         let spec = ExchangeSpec {
             name: "".into(),
             kind: crate::exchange::Kind::Direct.info(),
@@ -240,21 +250,34 @@ impl Broker {
             definitions: Arc::clone(&self.definitions),
             alternates: AtomicUsize::new(0),
             default: Exchange::new(self.next_id(), spec),
+            limits: VhostLimits::default(),
+            deleting: AtomicBool::new(false),
+            metadata: RwLock::new(Arc::new(metadata)),
+            policies: RwLock::default(),
+            parameters: RwLock::default(),
         });
         vhost.predeclare(self);
         vhost
     }
 
-    /// All vhosts, by name.
+    /// All vhosts that are not being deleted, by name.
     pub fn all_vhosts(&self) -> Vec<Arc<Vhost>> {
+        let mut all = self.kept_vhosts();
+        all.retain(|vhost| !vhost.is_deleting());
+        all
+    }
+
+    /// All vhosts of which something is on disk, by name.
+    pub(in crate::broker) fn kept_vhosts(&self) -> Vec<Arc<Vhost>> {
         let mut all: Vec<_> = self.vhosts.read().values().cloned().collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
         all
     }
 
-    /// The vhost of that name.
+    /// The vhost of that name, unless it is being deleted.
     pub fn vhost(&self, name: &str) -> Option<Arc<Vhost>> {
-        self.vhosts.read().get(name).cloned()
+        let vhost = self.vhosts.read().get(name).cloned();
+        vhost.filter(|vhost| !vhost.is_deleting())
     }
 
     /// Queues of all vhosts.

@@ -5,12 +5,18 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
-use super::definitions::{self, Definition, fields, flag, names, sub_table, text};
+use serde_json::Value;
+
+use super::definitions::{self, Definition, fields, flag, names, sub_table, text, texts};
 use super::exchange::{Exchange, ExchangeSpec};
+use super::operator::parameters::OPERATOR_POLICY;
+use super::operator::policies::Policy;
+use super::operator::{MAX_CHANNELS, MAX_CONNECTIONS, VhostMetadata};
 use super::vhost::Vhost;
 use super::{Broker, Settings};
-use crate::auth::{Algorithm, PasswordHash, Permission, Users};
+use crate::auth::{Algorithm, PasswordHash, Permission, TopicPermission, Users};
 use crate::exchange::{Target, alternate, find};
 use crate::queue::{Queue, QueueSpec, Rules, arguments};
 use crate::store::Journal;
@@ -51,6 +57,9 @@ pub fn open(
         Kind::Vhost,
         Kind::User,
         Kind::Permission,
+        Kind::TopicPermission,
+        Kind::Policy,
+        Kind::Parameter,
         Kind::Exchange,
         Kind::Queue,
         Kind::Binding,
@@ -61,6 +70,11 @@ pub fn open(
                     .one(wanted, key, value)
                     .map_err(|why| format!("{} {:?}: {why}", wanted.name(), names(key)))?;
             }
+        }
+    }
+    for vhost in broker.kept_vhosts() {
+        if vhost.is_deleting() {
+            broker.finish_deletion(&vhost);
         }
     }
     Ok(broker)
@@ -77,16 +91,23 @@ impl Restoring<'_> {
     fn one(&mut self, kind: Kind, key: &[u8], value: &[u8]) -> Result<(), String> {
         let key_names = names(key);
         match (kind, key_names.as_slice()) {
-            (Kind::Vhost, [name]) => {
-                let vhost = self.broker.new_vhost(name);
-                self.broker
-                    .vhosts
-                    .write()
-                    .insert(Arc::clone(&vhost.name), vhost);
-                Ok(())
-            }
+            (Kind::Vhost, [name]) => self.new_vhost(name, value),
             (Kind::User, [name]) => self.user(name, value),
             (Kind::Permission, [user, vhost]) => self.permission(user, vhost, value),
+            (Kind::TopicPermission, [user, vhost, exchange]) => {
+                self.topic_permission(user, vhost, exchange, value)
+            }
+            (Kind::Policy, [vhost, sort, name]) => self.policy(vhost, sort, name, value),
+            (Kind::Parameter, [component, vhost, name]) => {
+                let vhost = self.vhost(vhost)?;
+                vhost.set_parameter(component, name, Some(json(value)?));
+                Ok(())
+            }
+            (Kind::Parameter, [name]) => {
+                let value = json(value)?;
+                self.broker.globals.write().insert((*name).into(), value);
+                Ok(())
+            }
             (Kind::Exchange, [vhost, name]) => self.exchange(vhost, name, value),
             (Kind::Queue, [vhost, name]) => self.queue(vhost, name, value),
             (Kind::Binding, [vhost, source, kind, destination, routing_key, ..]) => {
@@ -96,10 +117,24 @@ impl Restoring<'_> {
         }
     }
 
+    fn new_vhost(&self, name: &str, value: &[u8]) -> Result<(), String> {
+        let fields = table(value)?;
+        let metadata = VhostMetadata {
+            description: text(&fields, "description").unwrap_or_default(),
+            tags: texts(&fields, "tags"),
+            default_queue_type: text(&fields, "default_queue_type"),
+            tracing: flag(&fields, "tracing"),
+        };
+        let vhost = self.broker.new_vhost(name, metadata);
+        let deleting = flag(&fields, "deleting");
+        vhost.deleting.store(deleting, Ordering::Release);
+        self.broker.link_vhost(vhost);
+        Ok(())
+    }
+
     fn vhost(&self, name: &str) -> Result<Arc<Vhost>, String> {
-        self.broker
-            .vhost(name)
-            .ok_or_else(|| format!("there is no vhost '{name}'"))
+        let vhost = self.broker.vhosts.read().get(name).cloned();
+        vhost.ok_or_else(|| format!("there is no vhost '{name}'"))
     }
 
     fn user(&self, name: &str, value: &[u8]) -> Result<(), String> {
@@ -116,6 +151,40 @@ impl Restoring<'_> {
             .map(str::to_owned)
             .collect();
         self.broker.users.put(name, password, tags);
+        if let Some(user) = self.broker.users.user(name) {
+            let limit = |name| definitions::number(&fields, name);
+            user.limits.set(limit(MAX_CONNECTIONS), limit(MAX_CHANNELS));
+        }
+        Ok(())
+    }
+
+    fn topic_permission(
+        &self,
+        user: &str,
+        vhost: &str,
+        exchange: &str,
+        value: &[u8],
+    ) -> Result<(), String> {
+        let fields = table(value)?;
+        let (write, read) = (field(&fields, "write")?, field(&fields, "read")?);
+        let permission =
+            TopicPermission::new(&write, &read, user, vhost).map_err(|error| error.to_string())?;
+        let users = &self.broker.users;
+        users.set_topic_permission(user, vhost, exchange, permission);
+        Ok(())
+    }
+
+    fn policy(&self, vhost: &str, sort: &str, name: &str, value: &[u8]) -> Result<(), String> {
+        let vhost = self.vhost(vhost)?;
+        let operator = sort == OPERATOR_POLICY;
+        let Value::Object(fields) = json(value)? else {
+            return Err("it is no object".to_owned());
+        };
+        let policy = Policy::new(name, operator, &fields).map_err(|denied| denied.to_string())?;
+        let all = vhost
+            .policies()
+            .with(operator, name, Some(Arc::new(policy)));
+        vhost.set_policies(Arc::new(all));
         Ok(())
     }
 
@@ -166,17 +235,19 @@ impl Restoring<'_> {
             auto_delete,
             arguments,
         };
+        let (rules, applied) = vhost.rules_for(&spec, Rules::of(&parsed));
         let ledger = self.ledgers.remove(&id).unwrap_or_default();
         let now = self.broker.now();
         let (queue, effects) = Queue::recovered(
             spec,
-            Rules::of(&parsed),
+            rules,
             Arc::clone(&self.broker.journal),
             self.broker.settings.sync.into(),
             (ledger, self.seen.remove(&id).unwrap_or_default()),
             self.clean,
             now,
         );
+        queue.note_applied(applied);
         vhost
             .queues
             .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
@@ -213,6 +284,11 @@ impl Restoring<'_> {
     }
 }
 
+fn json(value: &[u8]) -> Result<Value, String> {
+    let text = field(&table(value)?, "json")?;
+    serde_json::from_str(&text).map_err(|error| format!("its JSON cannot be read: {error}"))
+}
+
 fn table(value: &[u8]) -> Result<amq_protocol::types::FieldTable, String> {
     fields(value).ok_or_else(|| "its table cannot be read".to_owned())
 }
@@ -224,21 +300,35 @@ fn field(fields: &amq_protocol::types::FieldTable, name: &str) -> Result<String,
 /// Every definition that outlives the process, as of one moment in each vhost. Takes the topology's lock of one vhost at a time.
 pub fn definitions(broker: &Broker) -> Vec<Definition> {
     let mut all = Vec::new();
-    let vhosts = broker.all_vhosts();
-    for user in broker.users.all() {
-        all.push(definitions::user(&user.name, &user.password, &user.tags));
-        for vhost in &vhosts {
-            if let Some(permission) = broker.users.permission(&user.name, &vhost.name) {
-                all.push(definitions::permission(
-                    &user.name,
-                    &vhost.name,
-                    &permission,
-                ));
+    let users = &broker.users;
+    all.extend(users.all().iter().map(|user| definitions::user(user)));
+    for (user, vhost, permission) in users.all_permissions() {
+        all.push(definitions::permission(&user, &vhost, &permission));
+    }
+    for (user, vhost, exchange, permission) in users.all_topic_permissions() {
+        all.push(definitions::topic_permission(
+            &user,
+            &vhost,
+            &exchange,
+            &permission,
+        ));
+    }
+    for (name, value) in broker.global_parameters() {
+        all.push(definitions::parameter(&[&name], &value));
+    }
+    for vhost in broker.kept_vhosts() {
+        let deleting = vhost.is_deleting();
+        all.push(definitions::vhost(&vhost.name, &vhost.metadata(), deleting));
+        let policies = vhost.policies();
+        for operator in [false, true] {
+            for policy in policies.of(operator) {
+                all.push(definitions::policy(&vhost.name, operator, policy));
             }
         }
-    }
-    for vhost in vhosts {
-        all.push(definitions::vhost(&vhost.name));
+        for one in vhost.parameters() {
+            let names = [&*one.component, &*one.vhost, &*one.name];
+            all.push(definitions::parameter(&names, &one.value));
+        }
         let bindings = vhost.bindings.lock();
         for exchange in vhost.exchanges.all() {
             let predeclared = exchange.name.is_empty() || exchange.name.starts_with("amq.");

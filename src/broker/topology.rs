@@ -7,6 +7,7 @@
 
 mod bindings;
 mod exchanges;
+mod import;
 mod queues;
 
 use std::borrow::Cow;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 pub use self::bindings::{BindTo, Bindings};
 pub use self::exchanges::DeclareExchange;
+pub(in crate::broker) use self::import::{NewBinding, NewExchange, NewQueue};
 pub use self::queues::{DeclareQueue, Declared};
 use super::exchange::Exchange;
 use super::random;

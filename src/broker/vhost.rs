@@ -2,20 +2,25 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use smallvec::SmallVec;
 
 use super::definitions::Definitions;
 use super::exchange::{Destination, Exchange};
 use super::names::Names;
+use super::operator::policies::Policies;
+use super::operator::{VhostLimits, VhostMetadata};
 use super::reply_to::ReplyAddresses;
 use super::topology::Bindings;
 use crate::exchange::{Envelope, Graph, Scratch, Target, route, wants_history};
 use crate::message::Message;
 use crate::queue::Queue;
 use crate::wire::properties::Properties;
+use crate::wire::reply::Reply;
+
+mod settings;
 
 /// One virtual host.
 pub struct Vhost {
@@ -31,6 +36,13 @@ pub struct Vhost {
     pub(super) alternates: AtomicUsize,
     /// The default exchange, which every queue is bound to by its name.
     pub default: Arc<Exchange>,
+    /// How much may be open in it.
+    pub limits: VhostLimits,
+    /// It is on its way out: nothing is declared in it any more.
+    pub(super) deleting: AtomicBool,
+    pub(super) metadata: RwLock<Arc<VhostMetadata>>,
+    pub(super) policies: RwLock<Arc<Policies>>,
+    pub(super) parameters: RwLock<settings::Parameters>,
 }
 
 impl Vhost {
@@ -42,6 +54,24 @@ impl Vhost {
     /// The queue of that name.
     pub fn queue(&self, name: &str) -> Option<Arc<Queue>> {
         self.queues.get(name)
+    }
+
+    /// All exchanges, in no order; the default one is among them.
+    pub fn all_exchanges(&self) -> Vec<Arc<Exchange>> {
+        self.exchanges.all()
+    }
+
+    /// Whether it is being deleted.
+    pub fn is_deleting(&self) -> bool {
+        self.deleting.load(Ordering::Acquire)
+    }
+
+    /// Refuses a declare where the vhost is being deleted. The caller holds the topology.
+    pub(super) fn check_stays(&self) -> Result<(), Reply> {
+        if self.is_deleting() {
+            return Err(Reply::vhost_deleted(&self.name));
+        }
+        Ok(())
     }
 
     /// All queues, in no order.
@@ -155,9 +185,8 @@ impl Graph for Walk {
 
     fn alternate(&self, exchange: &Arc<Exchange>) -> Option<Arc<Exchange>> {
         exchange
-            .alternate
-            .as_ref()
-            .and_then(|name| self.vhost.exchanges.get(name))
+            .alternate()
+            .and_then(|name| self.vhost.exchanges.get(&name))
     }
 }
 

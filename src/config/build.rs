@@ -9,8 +9,8 @@ use std::time::Duration;
 use super::keys::{self, Preset};
 use super::origin::{ConfigError, Origin, Setting};
 use super::settings::{
-    Config, ConsoleLog, FileLog, Limits, Listener, Log, LogFormat, LogLevel, Mechanism, Memory,
-    Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
+    Config, ConsoleLog, Definitions, FileLog, Limits, Listener, Log, LogFormat, LogLevel,
+    Mechanism, Memory, Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
 };
 use super::value;
 
@@ -46,6 +46,7 @@ pub fn build(settings: &BTreeMap<String, Setting>) -> Result<Config, ConfigError
             .unwrap_or_else(|| read.default_text("product_version")),
         users: read.users(&default_vhost)?,
         default_vhost,
+        definitions: read.definitions(),
         loopback_users: read.loopback_users(),
         auth_mechanisms: read.mechanisms(),
         heartbeat_s: read.small("heartbeat"),
@@ -250,6 +251,24 @@ impl Reader<'_> {
             tags,
             permissions,
         })
+    }
+
+    fn definitions(&self) -> Definitions {
+        let keys = [
+            "load_definitions",
+            "management.load_definitions",
+            "definitions.local.path",
+        ];
+        let mut paths: Vec<PathBuf> = Vec::new();
+        for path in keys.into_iter().filter_map(|key| self.text(key)) {
+            if !paths.contains(&PathBuf::from(&path)) {
+                paths.push(path.into());
+            }
+        }
+        Definitions {
+            paths,
+            skip_if_unchanged: self.flag("definitions.skip_if_unchanged"),
+        }
     }
 
     fn loopback_users(&self) -> Vec<String> {

@@ -140,7 +140,7 @@ mod tests {
             ("ssl_options.certfile", "/x.pem"),
             ("management.ssl.port", "15671"),
             ("management.ssl.certfile", "/x.pem"),
-            ("load_definitions", "/x.json"),
+            ("definitions.https.url", "https://x/y.json"),
         ] {
             assert!(
                 checked(key, value)

@@ -28,6 +28,8 @@ pub struct Config {
     pub default_vhost: String,
     /// The users that a fresh broker has, the default user first, with their permissions in the default vhost.
     pub users: Vec<UserSeed>,
+    /// Files to import at the start.
+    pub definitions: Definitions,
     /// Users who may connect from this machine only.
     pub loopback_users: Vec<String>,
     /// Ways to log in, in the order in which they are offered; never empty.
@@ -54,6 +56,15 @@ pub struct Config {
     pub storage: Storage,
     /// What is logged, where to.
     pub log: Log,
+}
+
+/// What is imported at the start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Definitions {
+    /// Files and directories, in the order in which they are imported.
+    pub paths: Vec<PathBuf>,
+    /// Only where they have changed since the last start.
+    pub skip_if_unchanged: bool,
 }
 
 /// One listener.

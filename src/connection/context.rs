@@ -62,6 +62,12 @@ pub struct Context {
 }
 
 impl Context {
+    /// Channels have closed.
+    pub(super) fn close_channels(&self, count: usize) {
+        self.broker.close_channels(count);
+        self.access.user.limits.close_channels(count);
+    }
+
     /// Applies everything collected so far.
     pub(super) fn flush(&mut self, out: &mut Output) {
         self.flush_publishes(out);

@@ -398,7 +398,7 @@ impl Session {
         let drained = self.mailbox.close();
         open.cx.backlog.extend(drained.deliveries);
         let mut channels = std::mem::take(&mut open.channels);
-        open.cx.broker.close_channels(channels.len());
+        open.cx.close_channels(channels.len());
         for channel in &mut channels {
             channel.end(&mut open.cx, &mut self.output);
         }

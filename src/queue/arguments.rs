@@ -49,12 +49,29 @@ pub enum QueueKind {
 
 impl QueueKind {
     /// The kind that `x-queue-type` names. `undefined` is what RabbitMQ's exported definitions say for "not given".
-    fn named(name: &[u8]) -> Option<Self> {
+    pub fn named(name: &[u8]) -> Option<Self> {
         match name {
             b"classic" | b"undefined" => Some(Self::Classic),
             b"quorum" => Some(Self::Quorum),
             b"stream" => Some(Self::Stream),
             _ => None,
+        }
+    }
+
+    /// The kind of a queue with these arguments.
+    pub fn of(arguments: &FieldTable) -> Self {
+        match get(arguments, QUEUE_TYPE) {
+            Some(AMQPValue::LongString(name)) => Self::named(name.as_bytes()).unwrap_or_default(),
+            _ => Self::Classic,
+        }
+    }
+
+    /// Its name in `x-queue-type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Classic => "classic",
+            Self::Quorum => "quorum",
+            Self::Stream => "stream",
         }
     }
 

@@ -565,5 +565,6 @@ mod end;
 mod once;
 mod reject;
 mod serve;
+mod rules;
 #[cfg(test)]
 mod tests;

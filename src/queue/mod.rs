@@ -19,6 +19,7 @@ pub mod overflow;
 pub mod paging;
 mod rules;
 mod single_active;
+pub mod policy;
 mod slots;
 mod sync;
 
@@ -37,6 +38,7 @@ use self::log::{Group, Links, Log};
 use self::mailbox::{Control, Delivery, Mailbox};
 use self::paging::{evict, load};
 pub use self::rules::{DeadLetter, Rules};
+use self::policy::Applied;
 use self::sync::{Mutex, MutexGuard};
 use crate::message::Message;
 use crate::store::ledger::Ledger;
@@ -146,6 +148,8 @@ pub struct Queue {
     journal: Arc<Journal>,
     /// What a confirm waits for where the rules do not say.
     default_sync: Urgency,
+    /// The policies in its rules. Changed under the queue's lock.
+    applied: Mutex<Applied>,
     core: Mutex<Core>,
 }
 
@@ -230,6 +234,7 @@ impl Queue {
             pressed: AtomicBool::new(false),
             journal,
             default_sync,
+            applied: Mutex::default(),
             core: Mutex::new(core),
         })
     }

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::definitions;
 use super::storage::Storage;
 use crate::auth::{PasswordHash, Permission, Users};
 use crate::broker::{self, Alarm, Broker, timers};
@@ -32,7 +33,10 @@ impl Core {
         let users = Arc::new(Users::new());
         let (storage, broker) = Storage::open(config, salvage, broker_settings(config), users)?;
         // As in RabbitMQ, the defaults are for a node that has nothing yet. The vhost comes last: where it is, all is.
-        if broker.all_vhosts().is_empty() {
+        // Definitions that are to be imported stand for them, too.
+        if !config.definitions.paths.is_empty() {
+            definitions::import(&broker, &config.definitions)?;
+        } else if broker.all_vhosts().is_empty() {
             for seed in &config.users {
                 add_user(&broker, seed, &config.default_vhost)?;
             }

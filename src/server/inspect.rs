@@ -57,11 +57,12 @@ fn spelled(kind: Kind, key: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::definitions;
+    use crate::broker::{self, definitions};
 
     #[test]
     fn keys_are_spelled_for_people() {
-        let (kind, key, _) = definitions::vhost("/");
+        let (kind, key, _) =
+            definitions::vhost("/", &broker::operator::VhostMetadata::default(), false);
         assert_eq!(spelled(kind, &key), "'/'");
         assert_eq!(spelled(Kind::Queue, b"\xff\xff"), "'\\xff\\xff'");
     }

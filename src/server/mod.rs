@@ -5,6 +5,7 @@
 //! work is not here.
 
 mod core;
+mod definitions;
 mod descriptors;
 mod disk;
 mod inspect;

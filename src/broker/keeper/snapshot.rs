@@ -156,7 +156,7 @@ impl Snapshot {
     /// The number behind every append that this checkpoint must not be on disk without: whoever was changing a topology while
     /// the queues were looked at has appended what it did.
     fn barrier(broker: &Broker) -> u64 {
-        for vhost in broker.all_vhosts() {
+        for vhost in broker.kept_vhosts() {
             drop(vhost.bindings.lock());
         }
         broker.journal().next_append()
@@ -186,7 +186,7 @@ fn empty(draft: &mut Draft, id: u64, broker: &Broker) {
 /// Every durable queue, by id: the same order for the same queues.
 pub fn durable_queues(broker: &Broker) -> VecDeque<Arc<Queue>> {
     let mut queues: Vec<Arc<Queue>> = broker
-        .all_vhosts()
+        .kept_vhosts()
         .iter()
         .flat_map(|vhost| vhost.all_queues())
         .filter(|queue| queue.spec.durable)

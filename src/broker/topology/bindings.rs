@@ -172,6 +172,7 @@ impl Vhost {
     ) -> Result<(), Reply> {
         let (source, destination) = self.binding_ends(access, source, destination, routing_key)?;
         let mut bindings = self.bindings.lock();
+        self.check_stays()?;
         let source = self.existing_exchange(&source)?;
         let destination = self.destination(&destination, connection)?;
         source
@@ -240,7 +241,7 @@ impl Vhost {
     }
 
     /// Adds a binding, unless it is there, and writes it down. Whether it is new.
-    fn link_binding(
+    pub(super) fn link_binding(
         &self,
         bindings: &mut Bindings,
         source: Arc<Exchange>,

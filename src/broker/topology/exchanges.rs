@@ -61,8 +61,7 @@ impl Vhost {
                 arguments: FieldTable::default(),
                 alternate: None,
             };
-            self.exchanges
-                .insert(name.into(), Exchange::new(broker.next_id(), spec));
+            self.link_exchange(Exchange::new(broker.next_id(), spec));
         }
     }
 
@@ -80,6 +79,7 @@ impl Vhost {
         let name = clean_name(declare.name);
         access.exchange(Verb::Configure, &name)?;
         let _change = self.bindings.lock();
+        self.check_stays()?;
         let resource = exchange_resource(&name, &self.name);
         if let Some(existing) = self.exchange(&name) {
             let Err(reply) = check_equivalent(&existing, &declare, &resource) else {
@@ -115,22 +115,56 @@ impl Vhost {
             alternate,
             arguments: declare.arguments,
         };
+        self.create_exchange(broker, spec);
+        Ok(())
+    }
+
+    /// An exchange that is not there yet. The caller holds the topology.
+    pub(super) fn create_exchange(&self, broker: &Broker, spec: ExchangeSpec) {
         let exchange = Exchange::new(broker.next_id(), spec);
         let mut change = self.definitions.change();
         change.exchange(&self.name, &exchange);
         change.commit();
         self.link_exchange(exchange);
-        Ok(())
     }
 
     /// Makes an exchange known.
     pub(in crate::broker) fn link_exchange(&self, exchange: Arc<Exchange>) {
-        if exchange.alternate.is_some() {
+        self.apply_to_exchange(&exchange);
+        if exchange.alternate().is_some() {
             self.alternates.fetch_add(1, Ordering::AcqRel);
         }
         let name = Arc::clone(&exchange.name);
         self.exchanges.insert(Arc::clone(&name), exchange);
         self.invalidate_alternates(&name);
+    }
+
+    /// An exchange gets the policy that applies now.
+    pub(in crate::broker) fn refresh_exchange(&self, exchange: &Exchange) {
+        let _topology = self.bindings.lock();
+        if exchange.is_gone() {
+            return;
+        }
+        let had = exchange.alternate().is_some();
+        self.apply_to_exchange(exchange);
+        match (had, exchange.alternate().is_some()) {
+            (false, true) => self.alternates.fetch_add(1, Ordering::AcqRel),
+            (true, false) => self.alternates.fetch_sub(1, Ordering::AcqRel),
+            _ => 0,
+        };
+    }
+
+    /// Takes every exchange but the default one out: the vhost goes.
+    pub(in crate::broker) fn remove_exchanges(&self) {
+        for exchange in self.exchanges.all() {
+            if exchange.name.is_empty() {
+                continue;
+            }
+            let mut bindings = self.bindings.lock();
+            let mut change = self.definitions.change();
+            self.unlink_exchange(&mut bindings, &exchange, &mut change);
+            change.commit();
+        }
     }
 
     /// Exchanges whose alternate has come or gone: their cached routes are void.
@@ -139,7 +173,7 @@ impl Vhost {
             return;
         }
         for exchange in self.exchanges.all() {
-            if exchange.alternate.as_deref() == Some(name) {
+            if exchange.alternate().as_deref() == Some(name) {
                 exchange.invalidate();
             }
         }
@@ -186,7 +220,7 @@ impl Vhost {
             }
             exchange.die();
             change.no_exchange(&self.name, &exchange);
-            if exchange.alternate.is_some() {
+            if exchange.alternate().is_some() {
                 self.alternates.fetch_sub(1, Ordering::AcqRel);
             }
             self.invalidate_alternates(&exchange.name);

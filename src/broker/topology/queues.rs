@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use amq_protocol::types::FieldTable;
+use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 use super::bindings::Bindings;
 use super::{clean_name, generated_name};
@@ -85,7 +85,7 @@ impl Vhost {
         &self,
         broker: &Broker,
         access: &mut Access,
-        declare: DeclareQueue<'_>,
+        mut declare: DeclareQueue<'_>,
     ) -> Result<Declared, Reply> {
         let given = clean_name(declare.name);
         if *given == *ReplyAddresses::QUEUE {
@@ -111,7 +111,9 @@ impl Vhost {
         }
         let resource = queue_resource(&name, &self.name);
         access.queue(Verb::Configure, &name)?;
+        self.add_default_type(&mut declare);
         let _change = self.bindings.lock();
+        self.check_stays()?;
         if let Some(queue) = self.queue(&name) {
             if let Err(reply) = self.check_redeclare(&queue, &declare, &resource) {
                 let is_relaxed = reply.code == 406
@@ -133,6 +135,11 @@ impl Vhost {
         {
             return Err(Reply::cluster_queue_limit(&name, most as u64));
         }
+        if let Some(most) = self.limits.queues_most()
+            && self.queue_count() as u64 >= most
+        {
+            return Err(Reply::vhost_queue_limit(&name, &self.name, most));
+        }
         let parsed = arguments::parse(
             &resource,
             &declare.arguments,
@@ -150,20 +157,55 @@ impl Vhost {
             auto_delete: declare.auto_delete,
             arguments: arguments::stored(&declare.arguments, parsed.kind),
         };
+        let queue = self.create_queue(broker, spec, Rules::of(&parsed));
+        Ok(used(broker, queue))
+    }
+
+    /// A queue that is not there yet, with the rules that its arguments alone make. The caller holds the topology.
+    pub(super) fn create_queue(
+        &self,
+        broker: &Broker,
+        spec: QueueSpec,
+        plain: Rules,
+    ) -> Arc<Queue> {
+        let (rules, applied) = self.rules_for(&spec, plain);
         let queue = Queue::new(
             spec,
-            Rules::of(&parsed),
+            rules,
             Arc::clone(&broker.journal),
             broker.settings.sync.into(),
             broker.now(),
         );
+        queue.note_applied(applied);
         // Before anybody can publish to it.
         let mut change = self.definitions.change();
         change.queue(&queue);
         change.commit();
         self.queues
             .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
-        Ok(used(broker, queue))
+        queue
+    }
+
+    /// A durable queue that others may use gets the vhost's default type where it does not name one.
+    fn add_default_type(&self, declare: &mut DeclareQueue<'_>) {
+        if !declare.durable || declare.exclusive || declare.auto_delete {
+            return;
+        }
+        let metadata = self.metadata();
+        let Some(kind) = metadata.default_queue_type.as_deref() else {
+            return;
+        };
+        let named = declare.arguments.inner().get(arguments::QUEUE_TYPE);
+        let is_open = match named {
+            None => true,
+            Some(AMQPValue::LongString(name)) => name.as_bytes() == b"undefined",
+            Some(_) => false,
+        };
+        if is_open && !declare.name.is_empty() {
+            let kind = AMQPValue::LongString(LongString::from(kind));
+            let name = ShortString::from(arguments::QUEUE_TYPE);
+            declare.arguments.insert(name, kind);
+        }
     }
 
     fn check_redeclare(

@@ -1,7 +1,7 @@
 //! The HTTP API, its user interface, and metrics. They come later; what would open them wider than asked stops the start.
 
 use super::super::value::{INTEGER, MILLIS, PORT, integer};
-use super::Class::{Ignored, Later, Refused};
+use super::Class::{Ignored, Later, Refused, Used};
 use super::tls::ROWS;
 use super::{Class, Kind, NONE, Row, Section, Set, eg, is, row};
 
@@ -19,7 +19,7 @@ pub(super) const SECTION: Section = Section {
         row("management.listener.port", PORT, eg("15672"), Later, "Older name of management.tcp.port."),
         row("management.listener.ip", Kind::Ip, eg("127.0.0.1"), Later, "Older name of management.tcp.ip."),
         row("management.listener.ssl", Kind::Bool, is("false"), Refused(&["false", "off"]), "Whether that listener speaks TLS. Refused until TLS is supported."),
-        row("management.load_definitions", Kind::Path, eg("/etc/rabbitmq/definitions.json"), Refused(&[]), "Older name of load_definitions, refused like it."),
+        row("management.load_definitions", Kind::Path, eg("/etc/rabbitmq/definitions.json"), Used, "Older name of load_definitions."),
         row("management.http_log_dir", Kind::Path, eg("/var/log/rabbitmq/http"), Later, "Directory for a log of all requests."),
         row("management.http.max_body_size", integer("bytes", 0, u64::MAX), is("20000000"), Later, "Largest body of a request."),
         row("management.path_prefix", Kind::Text, is(""), Later, "What all paths start with."),

@@ -42,12 +42,12 @@ pub(super) const DEFINITIONS: Section = Section {
     title: "Definitions loaded at the start",
     #[rustfmt::skip]
     rows: &[
-        row("load_definitions", Kind::Path, eg("/etc/rabbitmq/definitions.json"), Refused(&[]), "Users, permissions, queues and more to import at the start. Refused until imports are supported: the broker would start with guest instead of the users meant."),
-        row("definitions.import_backend", Kind::Text, eg("local_filesystem"), Refused(&[]), "Where definitions come from. Refused like load_definitions."),
-        row("definitions.local.path", Kind::Path, eg("/etc/rabbitmq/definitions.d"), Refused(&[]), "File or directory with definitions. Refused like load_definitions."),
-        row("definitions.https.url", Kind::Text, eg("https://example.com/definitions.json"), Refused(&[]), "Web page with definitions. Refused like load_definitions."),
-        row("definitions.skip_if_unchanged", Kind::Bool, is("false"), Later, "Import only what has changed since the last start."),
-        row("definitions.hashing.algorithm", Kind::Enum(&["sha", "sha224", "sha256", "sha384", "sha512"]), is("sha256"), Later, "How that change is found."),
+        row("load_definitions", Kind::Path, eg("/etc/rabbitmq/definitions.json"), Used, "Users, permissions, queues and more to import at every start: a file of RabbitMQ's definitions, or a directory whose *.json files are taken in the order of their names. With it no default user and virtual host are made. A fault in it stops the start."),
+        row("definitions.import_backend", Kind::Text, eg("local_filesystem"), Refused(&["local_filesystem"]), "Where definitions come from. Only the local file system; others stop the start."),
+        row("definitions.local.path", Kind::Path, eg("/etc/rabbitmq/definitions.d"), Used, "File or directory with definitions, like load_definitions."),
+        row("definitions.https.url", Kind::Text, eg("https://example.com/definitions.json"), Refused(&[]), "Web page with definitions. Not supported: the broker would start without the users meant."),
+        row("definitions.skip_if_unchanged", Kind::Bool, is("false"), Used, "Import only what has changed since the last start."),
+        row("definitions.hashing.algorithm", Kind::Enum(&["sha", "sha224", "sha256", "sha384", "sha512"]), is("sha256"), Ignored, "How that change is found: always with SHA-256."),
         row("default_policies.operator.$1.vhost_pattern", Kind::Regex, eg(".*"), Later, "Virtual hosts that get an operator policy when they are made. Policies come later."),
         row("default_policies.operator.$1.queue_pattern", Kind::Regex, eg(".*"), Later, "Queues to which that operator policy applies."),
         row("default_policies.operator.$1.$message_ttl", Kind::Text, eg("60000"), Later, "One thing that such an operator policy sets, such as expires, message_ttl, max_length or max_length_bytes."),

@@ -12,7 +12,7 @@ use super::Session;
 use crate::auth::User;
 use crate::broker::access::Access;
 use crate::broker::publish::Publisher;
-use crate::broker::{Connection, Refusal};
+use crate::broker::{Connection, Most, Refusal};
 use crate::connection::channel::Channel;
 use crate::connection::channel::confirm::Confirms;
 use crate::connection::channel::publish::Content;
@@ -74,14 +74,20 @@ impl Session {
         tuned: Tuned,
         capabilities: Capabilities,
     ) -> Result<Open, Reply> {
-        let most = self.broker.settings.connections_max;
-        if let Some(most) = most.filter(|most| self.broker.connections() >= *most) {
-            return Err(Reply::node_connection_limit(most as u64));
-        }
+        let registry = self.broker.registry();
+        let refused = |refusal: Refusal| refusal.reply(vhost, &user.name);
+        let mut most = Most {
+            node: self.broker.settings.connections_max.map(|most| most as u64),
+            ..Most::default()
+        };
+        registry.admits(vhost, &user.name, &most).map_err(refused)?;
         let found = self
             .broker
             .vhost(vhost)
             .ok_or_else(|| Reply::vhost_not_found(vhost))?;
+        most.vhost = found.limits.connections_most();
+        most.user = user.limits.connections_most();
+        registry.admits(vhost, &user.name, &most).map_err(refused)?;
         let access = Access::new(
             &self.broker.users,
             Arc::clone(user),
@@ -94,8 +100,12 @@ impl Session {
             user: Arc::clone(&user.name),
             vhost: Arc::clone(&found.name),
         };
-        let added = self.broker.registry().add(Arc::new(entry), most);
-        added.map_err(|Refusal::NodeLimit(most)| Reply::node_connection_limit(most as u64))?;
+        registry.add(Arc::new(entry), &most).map_err(refused)?;
+        // Whoever deletes the vhost marks it first and then closes who is registered: one of the two is seen.
+        if found.is_deleting() {
+            registry.remove(self.id);
+            return Err(Reply::vhost_not_found(vhost));
+        }
         let permitted = access.version();
         let cx = Context {
             broker: Arc::clone(&self.broker),
@@ -425,7 +435,12 @@ impl Open {
         if self.channels.len() >= usize::from(most) {
             return Err(Reply::channel_max_reached(self.channels.len(), most).into());
         }
+        let user = &self.cx.access.user;
+        if let Err(most) = user.limits.open_channel() {
+            return Err(Reply::user_channel_limit(&user.name, most).into());
+        }
         if let Err(most) = self.cx.broker.open_channel() {
+            user.limits.close_channels(1);
             return Err(Reply::node_channel_limit(&self.cx.settings.node_name, most as u64).into());
         }
         let at = self
@@ -439,7 +454,7 @@ impl Open {
 
     fn remove_channel(&mut self, index: usize) {
         self.channels.remove(index);
-        self.cx.broker.close_channels(1);
+        self.cx.close_channels(1);
         self.last = 0;
     }
 

@@ -1,0 +1,139 @@
+//! Vhosts: create, describe, delete.
+//!
+//! A deletion begins with a mark on disk and ends with the vhost's own record; in between its queues, exchanges and bindings go
+//! one by one. Whoever is killed on the way goes on at the next start (`restore.rs` calls [`Broker::finish_deletion`]).
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::{Denied, Put};
+use crate::broker::Broker;
+use crate::broker::vhost::Vhost;
+use crate::wire::reply::Reply;
+
+/// What is said about a vhost besides its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct VhostMetadata {
+    /// What it is for.
+    pub description: String,
+    /// Labels.
+    pub tags: Vec<String>,
+    /// The type of durable queues that are declared without `x-queue-type`; classic where it is not said.
+    pub default_queue_type: Option<String>,
+    /// Whether its messages are copied to `amq.rabbitmq.trace`.
+    pub tracing: bool,
+}
+
+/// What RabbitMQ shows where no type is set; it means none when it is read, too.
+const UNDEFINED: &str = "undefined";
+
+impl VhostMetadata {
+    /// Checked, and without the word for nothing.
+    pub(in crate::broker) fn checked(mut self) -> Result<Self, Denied> {
+        self.default_queue_type = self.default_queue_type.filter(|kind| kind != UNDEFINED);
+        match self.default_queue_type.as_deref() {
+            None | Some("classic" | "quorum" | "stream") => Ok(self),
+            Some(_) => Err(Denied::bad("invalid_queue_type")),
+        }
+    }
+}
+
+impl Broker {
+    /// Creates a vhost, or gives a known one another description, other tags and another default queue type. `tracing` of
+    /// `None` leaves the firehose as it is.
+    pub fn put_vhost(
+        &self,
+        name: &str,
+        metadata: VhostMetadata,
+        tracing: Option<bool>,
+    ) -> Result<Put, Denied> {
+        let _one = self.operating.lock();
+        let metadata = super::check::vhost(name, metadata)?;
+        Ok(self.store_vhost(name, metadata, tracing))
+    }
+
+    /// Puts a checked vhost and writes it down. The caller holds the change.
+    pub(in crate::broker) fn store_vhost(
+        &self,
+        name: &str,
+        mut metadata: VhostMetadata,
+        tracing: Option<bool>,
+    ) -> Put {
+        let known = self.vhost(name);
+        metadata.tracing =
+            tracing.unwrap_or_else(|| known.as_ref().is_some_and(|vhost| vhost.metadata().tracing));
+        let put = Put::of(known.is_none());
+        let mut change = self.definitions.change();
+        change.vhost(name, &metadata, false);
+        match known {
+            Some(vhost) => vhost.set_metadata(metadata),
+            None => self.link_vhost(self.new_vhost(name, metadata)),
+        }
+        change.commit();
+        put
+    }
+
+    pub(in crate::broker) fn link_vhost(&self, vhost: Arc<Vhost>) {
+        self.vhosts.write().insert(Arc::clone(&vhost.name), vhost);
+    }
+
+    /// Switches the firehose of a vhost.
+    pub fn set_tracing(&self, name: &str, tracing: bool) -> Result<(), Denied> {
+        let _one = self.operating.lock();
+        let vhost = self.known_vhost(name)?;
+        let metadata = VhostMetadata {
+            tracing,
+            ..vhost.metadata().as_ref().clone()
+        };
+        let mut change = self.definitions.change();
+        change.vhost(name, &metadata, false);
+        vhost.set_metadata(metadata);
+        change.commit();
+        Ok(())
+    }
+
+    /// Deletes a vhost with everything in it and closes its connections.
+    pub fn delete_vhost(&self, name: &str) -> Result<(), Denied> {
+        let _one = self.operating.lock();
+        let vhost = self.vhost(name).ok_or(Denied::NotFound)?;
+        {
+            // Whoever declares holds this lock, too: nothing comes in after the mark.
+            let _topology = vhost.bindings.lock();
+            vhost.deleting.store(true, Ordering::Release);
+            let mut change = self.definitions.change();
+            change.vhost(name, &vhost.metadata(), true);
+            change.commit();
+        }
+        self.finish_deletion(&vhost);
+        Ok(())
+    }
+
+    /// Takes everything out of a vhost that is marked, then the vhost itself. Each queue is a lock hold of its own.
+    pub(in crate::broker) fn finish_deletion(&self, vhost: &Arc<Vhost>) {
+        let name = &vhost.name;
+        let reply = Reply::vhost_deleted(name);
+        self.registry
+            .close_where(|connection| connection.vhost == *name, &reply);
+        for queue in vhost.all_queues() {
+            // One that somebody else deletes meanwhile is gone as well.
+            let _ = vhost.remove_queue(self, &queue, false, false);
+        }
+        vhost.remove_exchanges();
+        let mut change = self.definitions.change();
+        vhost.forget_settings(&mut change);
+        for (user, of, _) in self.users.all_permissions() {
+            if of == *name {
+                change.no_permission(&user, name);
+            }
+        }
+        for (user, of, exchange, _) in self.users.all_topic_permissions() {
+            if of == *name {
+                change.no_topic_permission(&user, name, &exchange);
+            }
+        }
+        change.no_vhost(name);
+        self.users.forget_vhost(name);
+        self.vhosts.write().remove(name);
+        change.commit();
+    }
+}

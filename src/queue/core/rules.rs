@@ -1,0 +1,29 @@
+//! Other rules for a queue that is there: its policies have changed.
+
+use std::sync::Arc;
+
+use super::Core;
+use crate::queue::effects::Effects;
+use crate::queue::expiry::NEVER;
+use crate::queue::{Queue, Rules};
+
+impl Core {
+    /// See `Locked::set_rules`.
+    pub(in crate::queue) fn set_rules(
+        &mut self,
+        me: &Arc<Queue>,
+        rules: Arc<Rules>,
+        now: u64,
+        effects: &mut Effects,
+    ) {
+        if self.gone {
+            return;
+        }
+        if self.rules.expires_ms != rules.expires_ms {
+            self.last_used = now;
+        }
+        self.rules = rules;
+        self.dispatch(me, now, NEVER, effects);
+        self.trim(now, effects);
+    }
+}
