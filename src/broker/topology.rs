@@ -8,6 +8,7 @@
 mod bindings;
 mod exchanges;
 mod queues;
+mod views;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 pub use self::bindings::{BindTo, Bindings};
 pub use self::exchanges::DeclareExchange;
 pub use self::queues::{DeclareQueue, Declared};
+pub use self::views::BindingView;
 use super::exchange::Exchange;
 use super::random;
 use super::vhost::Vhost;

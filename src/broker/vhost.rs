@@ -44,6 +44,11 @@ impl Vhost {
         self.queues.get(name)
     }
 
+    /// All exchanges, in no order.
+    pub fn all_exchanges(&self) -> Vec<Arc<Exchange>> {
+        self.exchanges.all()
+    }
+
     /// All queues, in no order.
     pub fn all_queues(&self) -> Vec<Arc<Queue>> {
         self.queues.all()

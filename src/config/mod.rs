@@ -23,8 +23,8 @@ use std::path::PathBuf;
 pub use explain::documented_file;
 pub use origin::{ConfigError, Notice, Origin, Setting};
 pub use settings::{
-    Config, ConsoleLog, FileLog, Limits, Listener, Log, LogFormat, LogLevel, Mechanism, Memory,
-    Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
+    Config, ConsoleLog, FileLog, Limits, Listener, Log, LogFormat, LogLevel, Management, Mechanism,
+    Memory, Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
 };
 pub use value::ListenAddress;
 
