@@ -9,6 +9,7 @@
 //! 8  server      the process: data directory, sockets, signals, alarms, log         perf   `leveret perf`; uses wire alone
 //! 7  config      rabbitmq.conf, environment and --set as one typed struct
 //! 6  connection  the AMQP door: a task for each connection; session and channels without a socket
+//!    management  the HTTP door: RabbitMQ's management API
 //! 5  broker      the one object behind all doors: vhosts, topology, routing, dead letters, timers, alarms
 //! 4  queue       waiting messages and who wants them; mailboxes                    auth   users, passwords, permissions
 //! 3  exchange    message in, targets out                                           store  journal, checkpoints, recovery
@@ -67,6 +68,7 @@
 //! | method of AMQP | `connection/channel/<class>.rs` | the match in `connection/channel/mod.rs` |
 //! | reply text | one constructor in `wire/reply` | |
 //! | bound that a peer can reach | a constant: in `wire/limits.rs`, or beside what it bounds | the table in README.md |
+//! | HTTP endpoint | a handler in the noun's file in `management` | one row in `management/routes.rs` |
 //! | configuration key | one row in `config/keys/<theme>.rs` | `config/build.rs`, `server/core.rs`, `config/leveret.conf` |
 //! | protocol | a room beside `connection` | a listener in `server` |
 //! | what outlives the process | `store` | |
@@ -80,6 +82,7 @@ pub mod config;
 pub mod connection;
 pub mod exchange;
 
+pub mod management;
 pub mod message;
 pub mod perf;
 pub mod queue;

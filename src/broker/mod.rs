@@ -358,6 +358,11 @@ impl Broker {
         self.alarms.load(Ordering::Relaxed) != 0
     }
 
+    /// Whether that alarm is raised.
+    pub fn has_alarm(&self, alarm: Alarm) -> bool {
+        self.alarms.load(Ordering::Relaxed) & alarm as u8 != 0
+    }
+
     /// Why publishers are blocked, in RabbitMQ's words.
     pub fn alarm_reason(&self) -> &'static str {
         match self.alarms.load(Ordering::Relaxed) {

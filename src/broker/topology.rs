@@ -9,6 +9,7 @@ mod bindings;
 mod exchanges;
 mod import;
 mod queues;
+mod views;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -17,6 +18,7 @@ pub use self::bindings::{BindTo, Bindings};
 pub use self::exchanges::DeclareExchange;
 pub(in crate::broker) use self::import::{NewBinding, NewExchange, NewQueue};
 pub use self::queues::{DeclareQueue, Declared};
+pub use self::views::BindingView;
 use super::exchange::Exchange;
 use super::random;
 use super::vhost::Vhost;

@@ -10,7 +10,7 @@ use super::keys::{self, Preset};
 use super::origin::{ConfigError, Origin, Setting};
 use super::settings::{
     Config, ConsoleLog, Definitions, FileLog, Limits, Listener, Log, LogFormat, LogLevel,
-    Mechanism, Memory, Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
+    Management, Mechanism, Memory, Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
 };
 use super::value;
 
@@ -34,6 +34,7 @@ pub fn build(settings: &BTreeMap<String, Setting>) -> Result<Config, ConfigError
     Ok(Config {
         listeners: read.listeners(),
         tcp: read.tcp(),
+        management: read.management(),
         cluster_name: read
             .text("cluster_name")
             .unwrap_or_else(|| node_name.clone()),
@@ -148,6 +149,56 @@ impl Reader<'_> {
             listeners.push(Listener::by_default(IpAddr::V6(Ipv6Addr::LOCALHOST)));
         }
         listeners
+    }
+
+    fn management(&self) -> Management {
+        let key = ["management.tcp.port", "management.listener.port"]
+            .into_iter()
+            .find(|key| self.settings.contains_key(*key))
+            .unwrap_or("management.tcp.port");
+        let ip = self
+            .text("management.tcp.ip")
+            .or_else(|| self.text("management.listener.ip"));
+        let origin = |key: &str| {
+            let setting = self.settings.get(key);
+            setting.map_or(Origin::Default, |setting| setting.origin.clone())
+        };
+        let mut listeners = Vec::new();
+        // No number is the word `none`.
+        if let Some(port) = self.count(key).and_then(|port| u16::try_from(port).ok()) {
+            let mut listen = |address: IpAddr, origin: Origin| {
+                listeners.push(Listener {
+                    address: value::ListenAddress::Ip(address),
+                    port,
+                    key: key.to_owned(),
+                    origin,
+                });
+            };
+            match ip.and_then(|ip| value::read_ip(&ip)) {
+                Some(ip) => listen(ip, origin("management.tcp.ip")),
+                None => {
+                    listen(IpAddr::V4(Ipv4Addr::LOCALHOST), origin(key));
+                    // Nobody asked for this one: a machine without IPv6 does without.
+                    listen(IpAddr::V6(Ipv6Addr::LOCALHOST), Origin::Default);
+                }
+            }
+        }
+        let prefix = self.default_text("management.path_prefix");
+        let prefix = prefix.trim_matches('/');
+        Management {
+            listeners,
+            body_bytes_max: self.count("management.http.max_body_size").unwrap_or(0),
+            path_prefix: if prefix.is_empty() {
+                String::new()
+            } else {
+                format!("/{prefix}")
+            },
+            idle_timeout: Duration::from_millis(
+                self.count("management.tcp.idle_timeout")
+                    .unwrap_or(0)
+                    .max(1),
+            ),
+        }
     }
 
     fn tcp(&self) -> Tcp {

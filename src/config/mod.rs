@@ -24,7 +24,7 @@ pub use explain::documented_file;
 pub use origin::{ConfigError, Notice, Origin, Setting};
 pub use settings::{
     Config, ConsoleLog, Definitions, FileLog, Limits, Listener, Log, LogFormat, LogLevel,
-    Mechanism, Memory, Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
+    Management, Mechanism, Memory, Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
 };
 pub use value::ListenAddress;
 

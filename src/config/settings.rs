@@ -14,6 +14,8 @@ pub struct Config {
     pub listeners: Vec<Listener>,
     /// Options of their sockets.
     pub tcp: Tcp,
+    /// The HTTP API.
+    pub management: Management,
     /// Directory for everything that outlives the process.
     pub data_dir: PathBuf,
     /// `rabbit@host`, where RabbitMQ shows its node's name.
@@ -97,6 +99,19 @@ impl Listener {
             origin: Origin::Default,
         }
     }
+}
+
+/// The HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Management {
+    /// Where it is served; empty for nowhere.
+    pub listeners: Vec<Listener>,
+    /// Bytes of a request's body where it brings definitions or a message.
+    pub body_bytes_max: u64,
+    /// What all paths start with: empty, or a slash in front and none behind.
+    pub path_prefix: String,
+    /// Time without a byte after which a connection is closed.
+    pub idle_timeout: Duration,
 }
 
 /// Options of the AMQP listeners' sockets.

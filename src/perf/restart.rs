@@ -162,6 +162,7 @@ impl Broker {
         }
         command
             .args(["--set", "listeners.tcp.default=127.0.0.1:0"])
+            .args(["--set", "management.tcp.port=none"])
             .args(["--set", "log.console.level=info"])
             .stdin(Stdio::null())
             .stdout(Stdio::piped());

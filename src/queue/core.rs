@@ -564,7 +564,7 @@ mod dying;
 mod end;
 mod once;
 mod reject;
-mod serve;
 mod rules;
+mod serve;
 #[cfg(test)]
 mod tests;

@@ -64,6 +64,11 @@ impl Core {
         connection::serve(stream, peer, broker, settings).await;
     }
 
+    /// The broker behind all doors.
+    pub fn broker(&self) -> &Arc<Broker> {
+        &self.broker
+    }
+
     /// Connections whose socket is open.
     pub fn connections(&self) -> usize {
         self.broker.sessions()

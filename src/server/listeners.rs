@@ -3,7 +3,6 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Socket, Type};
@@ -11,7 +10,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
-use super::core::Core;
 use crate::config::{ListenAddress, Listener, Origin, Tcp};
 
 /// Times to look for a port that is free for IPv4 and IPv6, when the system chooses.
@@ -22,8 +20,20 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 /// At the limit, accepting may work and fail in turns; it is not logged more often than this.
 const PAUSE_LOGGED_EVERY: Duration = Duration::from_secs(10);
 
-/// Opens all listeners. The error is one line that names the key, its place and the address.
+/// Opens the listeners of AMQP, of which there must be one.
 pub fn bind(listeners: &[Listener], tcp: &Tcp) -> Result<Vec<std::net::TcpListener>, String> {
+    let bound = open_all(listeners, tcp)?;
+    if bound.is_empty() {
+        return Err(
+            "nowhere to listen: neither 127.0.0.1 nor ::1 exists; set listeners.tcp.default"
+                .to_owned(),
+        );
+    }
+    Ok(bound)
+}
+
+/// Opens all listeners. The error is one line that names the key, its place and the address.
+pub fn open_all(listeners: &[Listener], tcp: &Tcp) -> Result<Vec<std::net::TcpListener>, String> {
     let mut bound = Vec::new();
     for listener in listeners {
         let (opened, address) = match listener.address {
@@ -64,12 +74,6 @@ pub fn bind(listeners: &[Listener], tcp: &Tcp) -> Result<Vec<std::net::TcpListen
                 ));
             }
         }
-    }
-    if bound.is_empty() {
-        return Err(
-            "nowhere to listen: neither 127.0.0.1 nor ::1 exists; set listeners.tcp.default"
-                .to_owned(),
-        );
     }
     Ok(bound)
 }
@@ -146,7 +150,11 @@ pub struct Accepting {
 
 impl Accepting {
     /// Starts accepting on all sockets, and logs where. Needs a runtime.
-    pub fn start(bound: Vec<std::net::TcpListener>, core: Arc<Core>) -> Result<Self, String> {
+    pub fn start(
+        bound: Vec<std::net::TcpListener>,
+        protocol: &str,
+        hand_on: impl Fn(TcpStream, SocketAddr) + Clone + Send + 'static,
+    ) -> Result<Self, String> {
         let mut tasks = Vec::with_capacity(bound.len());
         for socket in bound {
             let listener = TcpListener::from_std(socket)
@@ -154,15 +162,8 @@ impl Accepting {
             let address = listener
                 .local_addr()
                 .map_err(|error| format!("cannot accept connections: {error}"))?;
-            info!("listening amqp {address}");
-            let core = core.clone();
-            tasks.push(tokio::spawn(accept(
-                listener,
-                address,
-                move |stream, peer| {
-                    tokio::spawn(core.clone().serve(stream, peer));
-                },
-            )));
+            info!("listening {protocol} {address}");
+            tasks.push(tokio::spawn(accept(listener, address, hand_on.clone())));
         }
         Ok(Accepting { tasks })
     }

@@ -227,6 +227,11 @@ pub fn watermark(setting: Watermark, total: u64) -> u64 {
 }
 
 /// Resident bytes of this process; 0 if the system does not say.
+/// Bytes that the process has in memory; 0 where the system does not say.
+pub fn used() -> u64 {
+    File::open("/proc/self/statm").map_or(0, |statm| resident_bytes(&statm))
+}
+
 fn resident_bytes(statm: &File) -> u64 {
     let mut text = [0; 128];
     let length = statm.read_at(&mut text, 0).unwrap_or(0);

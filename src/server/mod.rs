@@ -11,6 +11,7 @@ mod disk;
 mod inspect;
 mod listeners;
 mod logging;
+mod machine;
 mod memory;
 mod signals;
 mod storage;
@@ -23,6 +24,7 @@ use std::time::{Duration, Instant};
 use tracing::{error, info};
 
 use crate::config::{Config, Notice, Sources};
+use crate::management;
 use crate::store::disk::Directory;
 use core::Core;
 pub use inspect::run as inspect;
@@ -120,13 +122,29 @@ fn serve_until_signal(config: &Config, notices: &[Notice], salvage: bool) -> Res
 /// From the first listener to the last connection.
 async fn serve(config: &Config, core: &Arc<Core>, signals: &mut Signals) -> Result<(), String> {
     let bound = listeners::bind(&config.listeners, &config.tcp)?;
+    let http = listeners::open_all(&config.management.listeners, &config.tcp)?;
     let memory = memory::Monitor::start(&config.memory, Arc::clone(core))?;
     let disk = disk::Monitor::start(watched(config, core))?;
-    let accepting = listeners::Accepting::start(bound, Arc::clone(core))?;
+    let door = machine::door(config, core, &bound, &http);
+    // HTTP first: who has seen the AMQP line knows that everything listens.
+    let of_http = {
+        let door = Arc::clone(&door);
+        listeners::Accepting::start(http, "http", move |stream, peer| {
+            tokio::spawn(management::serve(stream, peer, Arc::clone(&door)));
+        })?
+    };
+    let of_amqp = {
+        let core = Arc::clone(core);
+        listeners::Accepting::start(bound, "amqp", move |stream, peer| {
+            tokio::spawn(Arc::clone(&core).serve(stream, peer));
+        })?
+    };
     // Outside the macro: a log level that drops the line would not wait for the signal.
     let signal = signals.next().await;
     info!("stopping: {signal}");
-    accepting.stop().await;
+    of_amqp.stop().await;
+    of_http.stop().await;
+    door.stop();
     core.shut_down();
     let gone = async {
         while core.connections() > 0 {

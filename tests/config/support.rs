@@ -56,8 +56,14 @@ pub struct Running {
 }
 
 impl Running {
-    /// Starts it.
+    /// Starts it, without the HTTP API, whose port is the same for all.
     pub fn start(command: &mut Command) -> Self {
+        command.args(["--set", "management.tcp.port=none"]);
+        Self::start_as_told(command)
+    }
+
+    /// Starts it as it is.
+    pub fn start_as_told(command: &mut Command) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

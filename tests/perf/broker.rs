@@ -23,6 +23,7 @@ impl Broker {
         let mut child = command
             .current_dir(home.path())
             .args(["--set", "listeners.tcp.1=127.0.0.1:0"])
+            .args(["--set", "management.tcp.port=none"])
             .stdout(Stdio::piped())
             .spawn()
             .expect("started");

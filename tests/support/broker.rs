@@ -49,6 +49,8 @@ pub struct Broker {
     pub pid: u32,
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where its HTTP API is, if it has one.
+    pub http: Option<SocketAddr>,
     pub user: String,
     pub password: String,
     pub vhost: String,
@@ -113,6 +115,7 @@ impl Broker {
         ]);
         command.arg(&start.data);
         command.args(["--set", "listeners.tcp.1=127.0.0.1:0"]);
+        command.args(["--set", "management.tcp.port=0"]);
         for setting in start.settings {
             command.args(["--set", setting]);
         }
@@ -137,6 +140,7 @@ impl Broker {
             shell: Some((child, stdin)),
             pid: 0,
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            http: None,
             user: value(start.settings, "default_user", "guest"),
             password: value(start.settings, "default_pass", "guest"),
             vhost: value(start.settings, "default_vhost", "/"),
@@ -151,6 +155,11 @@ impl Broker {
         let address = self.find("listening amqp ");
         let address = address.split_whitespace().next().expect("an address");
         self.address = address.parse().expect("ADDRESS:PORT");
+        // That line comes before the other.
+        self.http = self.log().iter().find_map(|line| {
+            let (_, address) = line.split_once("listening http ")?;
+            address.split_whitespace().next()?.parse().ok()
+        });
     }
 
     /// Somebody else's broker.
@@ -170,6 +179,9 @@ impl Broker {
             user: user.to_owned(),
             password: password.to_owned(),
             vhost: "/".to_owned(),
+            http: std::env::var("LEVERET_TEST_HTTP")
+                .ok()
+                .and_then(|address| address.to_socket_addrs().ok()?.next()),
             log: Arc::default(),
         }
     }

@@ -26,22 +26,22 @@ use crate::wire::table;
 pub(super) struct BindingKey {
     /// Id of the queue or exchange; they share one counter.
     destination: u64,
-    routing_key: Arc<str>,
+    pub(super) routing_key: Arc<str>,
     /// The arguments in wire form, sorted by name.
     arguments: Arc<[u8]>,
 }
 
 pub(super) struct Binding {
-    source: Arc<Exchange>,
-    destination: Destination,
-    arguments: FieldTable,
+    pub(super) source: Arc<Exchange>,
+    pub(super) destination: Destination,
+    pub(super) arguments: FieldTable,
 }
 
 /// All bindings of a vhost, found from both ends.
 #[derive(Default)]
 pub struct Bindings {
     pub(super) by_source: HashMap<u64, HashMap<BindingKey, Binding>>,
-    by_destination: HashMap<u64, HashSet<(u64, BindingKey)>>,
+    pub(super) by_destination: HashMap<u64, HashSet<(u64, BindingKey)>>,
 }
 
 impl Binding {

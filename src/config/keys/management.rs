@@ -1,28 +1,40 @@
-//! The HTTP API, its user interface, and metrics. They come later; what would open them wider than asked stops the start.
+//! The HTTP API, its user interface, and metrics. The last two come later; what would open them wider than asked stops the start.
 
-use super::super::value::{INTEGER, MILLIS, PORT, integer};
+use super::super::value::{INTEGER, MILLIS, PORT, integer, integer_or};
 use super::Class::{Ignored, Later, Refused, Used};
 use super::tls::ROWS;
 use super::{Class, Kind, NONE, Row, Section, Set, eg, is, row};
 
 const LATER: Option<Class> = Some(Later);
 
+/// A port, or none.
+const HTTP_PORT: Kind = integer_or("", 0, u16::MAX as u64, &["none"]);
+
+/// Among [`HTTP_ROWS`] the one that the HTTP API obeys.
+const IDLE_TIMEOUT: Row = row(
+    "idle_timeout",
+    MILLIS,
+    is("60000"),
+    Later,
+    "Time without any byte after which a connection is closed.",
+);
+
 pub(super) const SECTION: Section = Section {
-    title: "Management: HTTP API and user interface (come later)",
+    title: "Management: HTTP API",
     #[rustfmt::skip]
     rows: &[
-        row("management.tcp.port", PORT, is("15672"), Later, "Port of the HTTP API."),
-        row("management.tcp.ip", Kind::Ip, eg("127.0.0.1"), Later, "Address of the HTTP API."),
+        row("management.tcp.port", HTTP_PORT, is("15672"), Used, "Port of the HTTP API; 0 lets the system choose, none opens no such port."),
+        row("management.tcp.ip", Kind::Ip, eg("0.0.0.0"), Used, "Address of the HTTP API. Unset, 127.0.0.1 and ::1: RabbitMQ opens it to the network, Leveret only when told to."),
         row("management.ssl.port", PORT, eg("15671"), Refused(&[]), "Port of the HTTP API with TLS. Refused until TLS is supported."),
         row("management.ssl.ip", Kind::Ip, eg("127.0.0.1"), Refused(&[]), "Address of the HTTP API with TLS. Refused until TLS is supported."),
         row("management.ssl.backlog", integer("connections", 1, i32::MAX as u64), is("1024"), Ignored, "Connections that wait to be accepted there."),
-        row("management.listener.port", PORT, eg("15672"), Later, "Older name of management.tcp.port."),
-        row("management.listener.ip", Kind::Ip, eg("127.0.0.1"), Later, "Older name of management.tcp.ip."),
+        row("management.listener.port", HTTP_PORT, eg("15672"), Used, "Older name of management.tcp.port."),
+        row("management.listener.ip", Kind::Ip, eg("127.0.0.1"), Used, "Older name of management.tcp.ip."),
         row("management.listener.ssl", Kind::Bool, is("false"), Refused(&["false", "off"]), "Whether that listener speaks TLS. Refused until TLS is supported."),
         row("management.load_definitions", Kind::Path, eg("/etc/rabbitmq/definitions.json"), Used, "Older name of load_definitions."),
         row("management.http_log_dir", Kind::Path, eg("/var/log/rabbitmq/http"), Later, "Directory for a log of all requests."),
-        row("management.http.max_body_size", integer("bytes", 0, u64::MAX), is("20000000"), Later, "Largest body of a request."),
-        row("management.path_prefix", Kind::Text, is(""), Later, "What all paths start with."),
+        row("management.http.max_body_size", integer("bytes", 0, u64::MAX), is("20000000"), Used, "Largest body of a request that brings definitions or a message. All others are bounded to 1 MiB, so that nobody can fill the memory with them."),
+        row("management.path_prefix", Kind::Text, is(""), Used, "What all paths start with."),
         row("management.login_session_timeout", INTEGER, is("480"), Later, "Minutes for which a login in the user interface holds."),
         row("management.db_cache_multiplier", INTEGER, is("5"), Ignored, "How long RabbitMQ keeps the results of slow queries."),
         row("management.cors.allow_origins", NONE, is("none"), Later, "No web site but ours may call the HTTP API from a browser."),
@@ -33,7 +45,7 @@ pub(super) const SECTION: Section = Section {
         row("management.headers.content_type_options", Kind::Text, eg("nosniff"), Later, "The header X-Content-Type-Options."),
         row("management.headers.xss_protection", Kind::Text, eg("1; mode=block"), Later, "The header X-XSS-Protection."),
         row("management.headers.frame_options", Kind::Text, eg("DENY"), Later, "The header X-Frame-Options."),
-        row("management.disable_basic_auth", Kind::Bool, is("false"), Later, "Refuse names and passwords in the HTTP API."),
+        row("management.disable_basic_auth", Kind::Bool, is("false"), Refused(&["false", "off"]), "Refuse names and passwords in the HTTP API. Refused when true: there is no other way to log in yet."),
         row("management.disable_stats", Kind::Bool, is("false"), Later, "Collect no figures for the user interface."),
         row("management.enable_queue_totals", Kind::Bool, is("false"), Later, "Show queues' message counts even so."),
         row("management.enable_uaa", Kind::Bool, is("false"), Later, "Log in to the user interface with OAuth 2."),
@@ -47,7 +59,17 @@ pub(super) const SECTION: Section = Section {
     sets: &[
         Set {
             prefix: "management.tcp",
+            rows: &[IDLE_TIMEOUT],
+            class: Some(Used),
+        },
+        Set {
+            prefix: "management.tcp",
             rows: HTTP_ROWS,
+            class: None,
+        },
+        Set {
+            prefix: "management.ssl",
+            rows: &[IDLE_TIMEOUT],
             class: None,
         },
         Set {
@@ -58,6 +80,11 @@ pub(super) const SECTION: Section = Section {
         Set {
             prefix: "management.ssl",
             rows: ROWS,
+            class: None,
+        },
+        Set {
+            prefix: "management.listener.server",
+            rows: &[IDLE_TIMEOUT],
             class: None,
         },
         Set {
@@ -89,7 +116,17 @@ pub(super) const PROMETHEUS: Section = Section {
     sets: &[
         Set {
             prefix: "prometheus.tcp",
+            rows: &[IDLE_TIMEOUT],
+            class: None,
+        },
+        Set {
+            prefix: "prometheus.tcp",
             rows: HTTP_ROWS,
+            class: None,
+        },
+        Set {
+            prefix: "prometheus.ssl",
+            rows: &[IDLE_TIMEOUT],
             class: None,
         },
         Set {
@@ -109,7 +146,6 @@ pub(super) const PROMETHEUS: Section = Section {
 #[rustfmt::skip]
 const HTTP_ROWS: &[Row] = &[
     row("compress", Kind::Bool, is("true"), Later, "Compress answers."),
-    row("idle_timeout", MILLIS, is("60000"), Later, "Time without any byte after which a connection is closed."),
     row("inactivity_timeout", MILLIS, is("300000"), Later, "Time without a request after which a connection is closed."),
     row("request_timeout", MILLIS, is("60000"), Later, "Time for a request."),
     row("shutdown_timeout", MILLIS, is("5000"), Later, "Time for open requests when the server stops."),

@@ -58,11 +58,4 @@ impl Core {
         effects.unfinished |= self.rules.single_active && self.ready > 0;
         self.arm(now, effects);
     }
-
-    /// Whether the last consumer of an auto-delete queue has gone and none has come since; or the queue is past its `x-expires`.
-    pub(in crate::queue) fn is_abandoned(&self, auto_delete: bool, now: u64) -> bool {
-        self.consumers.len() == 0
-            && ((auto_delete && self.had_consumer)
-                || self.expires_unused().is_some_and(|at| at <= now))
-    }
 }

@@ -1,0 +1,147 @@
+//! What a handler says, as an HTTP response: RabbitMQ's status codes, headers and error bodies.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde_json::{Value, json};
+
+use crate::wire::reply::Reply;
+
+/// What a handler says when all went well.
+#[derive(Debug)]
+pub enum Answer {
+    /// 200 with a document.
+    Json(Value),
+    /// 201; where it is now, if that was not said by the client.
+    Created(Option<String>),
+    /// 204.
+    Done,
+}
+
+/// Why a request did not do what it should.
+#[derive(Debug)]
+pub struct Refusal {
+    /// The status code.
+    pub status: StatusCode,
+    /// The body; empty for `None`.
+    pub body: Option<Value>,
+    /// Asks for a name and a password.
+    pub challenge: bool,
+}
+
+impl Refusal {
+    /// `{"error": error, "reason": reason}`.
+    pub fn new(status: StatusCode, error: &str, reason: impl Into<Value>) -> Self {
+        let reason: Value = reason.into();
+        Self {
+            status,
+            body: Some(json!({"error": error, "reason": reason})),
+            challenge: false,
+        }
+    }
+
+    /// 400 bad_request.
+    pub fn bad(reason: impl Into<Value>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", reason)
+    }
+
+    /// 404 for what the path names and is not there.
+    pub fn missing() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "Object Not Found", "Not Found")
+    }
+
+    /// 404 not_found with a reason of its own.
+    pub fn not_found(reason: &str) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", reason)
+    }
+
+    /// 401 for who is known and may not.
+    pub fn not_authorised(reason: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "not_authorised", reason)
+    }
+}
+
+/// What AMQP refuses, HTTP refuses: 403 is 401, everything else is the client's mistake. The text loses its code's name.
+impl From<Reply> for Refusal {
+    fn from(reply: Reply) -> Self {
+        let text = reply
+            .text
+            .split_once(" - ")
+            .map_or(reply.text.as_str(), |(_, text)| text);
+        match reply.code {
+            403 => Self::not_authorised("Access refused."),
+            404 => Self::not_found(text),
+            _ => Self::bad(text),
+        }
+    }
+}
+
+impl Answer {
+    /// As it goes out.
+    pub fn into_response(self) -> Response<Body> {
+        match self {
+            Self::Json(value) => document(StatusCode::OK, &value),
+            Self::Created(location) => {
+                let mut response = empty(StatusCode::CREATED);
+                if let Some(location) = location.and_then(|place| place.parse().ok()) {
+                    response.headers_mut().insert(header::LOCATION, location);
+                }
+                response
+            }
+            Self::Done => empty(StatusCode::NO_CONTENT),
+        }
+    }
+}
+
+impl Refusal {
+    /// As it goes out.
+    pub fn into_response(self) -> Response<Body> {
+        let mut response = match &self.body {
+            Some(body) => document(self.status, body),
+            None => empty(self.status),
+        };
+        if self.challenge {
+            let basic = HeaderValue::from_static("Basic realm=\"RabbitMQ Management\"");
+            response
+                .headers_mut()
+                .insert(header::WWW_AUTHENTICATE, basic);
+        }
+        response
+    }
+}
+
+/// A response without a body.
+pub fn empty(status: StatusCode) -> Response<Body> {
+    finish(status, Body::empty())
+}
+
+fn document(status: StatusCode, value: &Value) -> Response<Body> {
+    let mut response = finish(status, Body::from(value.to_string()));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(header::CONTENT_TYPE, json);
+    response
+}
+
+fn finish(status: StatusCode, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let vary = HeaderValue::from_static("accept, accept-encoding, origin");
+    headers.insert(header::VARY, vary);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amqp_refusals_lose_the_name_of_their_code() {
+        let refusal = Refusal::from(Reply::precondition_failed("it is so"));
+        assert_eq!(refusal.status, StatusCode::BAD_REQUEST);
+        let body = refusal.body.expect("a body");
+        assert_eq!(body, json!({"error": "bad_request", "reason": "it is so"}));
+        let refusal = Refusal::from(Reply::access_refused("configure", "queue 'q'", "bob"));
+        assert_eq!(refusal.status, StatusCode::UNAUTHORIZED);
+    }
+}

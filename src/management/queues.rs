@@ -1,0 +1,145 @@
+//! Queues: lists, one, PUT, DELETE, purge. What is done with their messages is in `messages`.
+
+use std::sync::Arc;
+
+use amq_protocol::types::AMQPValue;
+use serde_json::{Value, json};
+
+use super::call::truth;
+use super::json::{arguments, from_table, short};
+use super::{Answer, Call, NO_CONNECTION, Refusal, list};
+use crate::auth::Verb;
+use crate::broker::topology::DeclareQueue;
+use crate::broker::vhost::Vhost;
+use crate::queue::Queue;
+
+/// One as lists show it.
+pub fn document(call: &Call, queue: &Queue) -> Value {
+    let spec = &queue.spec;
+    let (ready, unacked) = (queue.ready(), queue.unacked());
+    let kind = match spec.arguments.inner().get("x-queue-type") {
+        Some(AMQPValue::LongString(kind)) => String::from_utf8_lossy(kind.as_bytes()).into_owned(),
+        _ => "classic".to_owned(),
+    };
+    let mut document = json!({
+        "name": *spec.name,
+        "vhost": *spec.vhost,
+        "type": kind,
+        "node": call.door.settings.node_name,
+        "state": "running",
+        "durable": spec.durable,
+        "auto_delete": spec.auto_delete,
+        "exclusive": spec.owner.is_some(),
+        "arguments": from_table(&spec.arguments),
+        "messages": ready + unacked,
+        "messages_ready": ready,
+        "messages_unacknowledged": unacked,
+    });
+    if call.flag("disable_stats") {
+        return document;
+    }
+    for name in ["messages", "messages_ready", "messages_unacknowledged"] {
+        document[format!("{name}_details")] = json!({"rate": 0.0});
+    }
+    document["consumers"] = queue.consumers().into();
+    document["memory"] = queue.resident().into();
+    document["policy"] = Value::Null;
+    document["operator_policy"] = Value::Null;
+    document["effective_policy_definition"] = json!({});
+    document["exclusive_consumer_tag"] = Value::Null;
+    document["single_active_consumer_tag"] = Value::Null;
+    document["storage_version"] = 2.into();
+    document
+}
+
+fn all_of(call: &Call) -> Result<Vec<Value>, Refusal> {
+    let mut documents = Vec::new();
+    for vhost in call.vhosts()? {
+        let queues = vhost.all_queues();
+        documents.extend(queues.iter().map(|queue| document(call, queue)));
+    }
+    Ok(documents)
+}
+
+/// GET /queues, /queues/vhost and /queues/detailed.
+pub fn all(call: &Call) -> Result<Answer, Refusal> {
+    list::paged(call, all_of(call)?)
+}
+
+fn named(call: &Call) -> Result<(Arc<Vhost>, Arc<Queue>), Refusal> {
+    let vhost = call.vhost()?;
+    let queue = vhost.queue(call.param("name"));
+    Ok((vhost, queue.ok_or_else(Refusal::missing)?))
+}
+
+/// GET /queues/vhost/name.
+pub fn one(call: &Call) -> Result<Answer, Refusal> {
+    let (_, queue) = named(call)?;
+    let mut document = document(call, &queue);
+    document["incoming"] = json!([]);
+    document["deliveries"] = json!([]);
+    Ok(Answer::Json(list::pick(call, document)))
+}
+
+/// PUT /queues/vhost/name.
+pub fn declare(call: &Call) -> Result<Answer, Refusal> {
+    let vhost = call.vhost_to_change()?;
+    let object = call.object()?;
+    let name = short(call.param("name"))?;
+    let declare = DeclareQueue {
+        name,
+        durable: truth(&object, "durable", false)?,
+        // Nobody could use it: it would belong to a connection that ends at once.
+        exclusive: false,
+        auto_delete: truth(&object, "auto_delete", false)?,
+        arguments: arguments(&object)?,
+        connection: NO_CONNECTION,
+    };
+    let existed = vhost.queue(name).is_some();
+    let mut access = call.access(&vhost)?;
+    vhost.declare_queue(call.broker(), &mut access, declare)?;
+    Ok(if existed {
+        Answer::Done
+    } else {
+        Answer::Created(None)
+    })
+}
+
+/// DELETE /queues/vhost/name.
+pub fn delete(call: &Call) -> Result<Answer, Refusal> {
+    let (vhost, queue) = named(call)?;
+    let mut access = call.access(&vhost)?;
+    vhost.delete_queue(
+        call.broker(),
+        &mut access,
+        &queue.spec.name,
+        NO_CONNECTION,
+        call.flag("if-unused"),
+        call.flag("if-empty"),
+    )?;
+    Ok(Answer::Done)
+}
+
+/// DELETE /queues/vhost/name/contents.
+pub fn purge(call: &Call) -> Result<Answer, Refusal> {
+    let (vhost, queue) = named(call)?;
+    let name = &queue.spec.name;
+    call.access(&vhost)?.queue(Verb::Read, name)?;
+    let queue = vhost.usable_queue(name, NO_CONNECTION)?;
+    let broker = call.broker();
+    let (_, effects) = queue.purge(broker.now());
+    broker.perform(&queue, effects);
+    Ok(Answer::Done)
+}
+
+/// POST /queues/vhost/name/actions: what RabbitMQ 3 had for mirrored queues.
+pub fn actions(call: &Call) -> Result<Answer, Refusal> {
+    named(call)?;
+    let object = call.object()?;
+    let action = match object.get("action") {
+        None => return Err(Refusal::bad("[{key_missing,action}]")),
+        Some(Value::String(action)) => action.clone(),
+        Some(other) => other.to_string(),
+    };
+    Err(Refusal::bad(json!(["not_recognised", action])))
+}

@@ -1,0 +1,164 @@
+//! The table of routes: path, method, who may, handler. Paths stand behind `/api`; names in braces are what handlers ask for.
+
+use super::login::Who::{self, Any, Monitor, Vhost, VhostMonitor};
+use super::{
+    Answer, Call, Refusal, bindings, exchanges, health, messages, overview, queues, vhosts,
+};
+
+/// The methods that routes know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// And HEAD with it.
+    Get,
+    /// PUT.
+    Put,
+    /// POST.
+    Post,
+    /// DELETE.
+    Delete,
+}
+
+impl Verb {
+    /// Its name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Put => "PUT",
+            Self::Post => "POST",
+            Self::Delete => "DELETE",
+        }
+    }
+}
+
+/// What answers one method.
+pub struct Handler {
+    /// The method; HEAD comes with GET.
+    pub verb: Verb,
+    /// Who may.
+    pub who: Who,
+    /// What does it, on a blocking thread.
+    pub handler: fn(&Call) -> Result<Answer, Refusal>,
+}
+
+/// One path.
+pub struct Route {
+    /// Behind the prefix and `/api`.
+    pub path: &'static str,
+    /// What may be done with it.
+    pub handlers: &'static [Handler],
+    /// Its bodies are definitions or messages.
+    pub large_bodies: bool,
+}
+
+impl Route {
+    /// The header Allow.
+    pub fn allows(&self) -> String {
+        let mut methods = Vec::new();
+        for handler in self.handlers {
+            if handler.verb == Verb::Get {
+                methods.push("HEAD");
+            }
+            methods.push(handler.verb.name());
+        }
+        methods.push("OPTIONS");
+        methods.join(", ")
+    }
+}
+
+const fn get(who: Who, handler: fn(&Call) -> Result<Answer, Refusal>) -> Handler {
+    Handler {
+        verb: Verb::Get,
+        who,
+        handler,
+    }
+}
+
+const fn route(path: &'static str, handlers: &'static [Handler]) -> Route {
+    Route {
+        path,
+        handlers,
+        large_bodies: false,
+    }
+}
+
+const fn put(who: Who, handler: fn(&Call) -> Result<Answer, Refusal>) -> Handler {
+    Handler {
+        verb: Verb::Put,
+        who,
+        handler,
+    }
+}
+
+const fn post(who: Who, handler: fn(&Call) -> Result<Answer, Refusal>) -> Handler {
+    Handler {
+        verb: Verb::Post,
+        who,
+        handler,
+    }
+}
+
+const fn delete(who: Who, handler: fn(&Call) -> Result<Answer, Refusal>) -> Handler {
+    Handler {
+        verb: Verb::Delete,
+        who,
+        handler,
+    }
+}
+
+/// A path whose bodies may be large.
+const fn large(path: &'static str, handlers: &'static [Handler]) -> Route {
+    Route {
+        path,
+        handlers,
+        large_bodies: true,
+    }
+}
+
+/// Every path there is.
+#[rustfmt::skip]
+pub static ROUTES: &[Route] = &[
+    route("/overview", &[get(Any, overview::overview)]),
+    route("/whoami", &[get(Any, overview::whoami)]),
+    route("/version", &[get(Any, overview::version)]),
+    route("/cluster-name", &[get(Any, overview::cluster_name)]),
+    route("/extensions", &[get(Any, overview::extensions)]),
+    route("/nodes", &[get(Monitor, overview::nodes)]),
+    route("/nodes/{node}", &[get(Monitor, overview::node)]),
+
+    route("/vhosts", &[get(Any, vhosts::all)]),
+    route("/vhosts/{vhost}", &[get(VhostMonitor, vhosts::one)]),
+
+    route("/exchanges", &[get(Any, exchanges::all)]),
+    route("/exchanges/{vhost}", &[get(VhostMonitor, exchanges::all)]),
+    route("/exchanges/{vhost}/{exchange}", &[get(VhostMonitor, exchanges::one), put(Vhost, exchanges::declare), delete(Vhost, exchanges::delete)]),
+    large("/exchanges/{vhost}/{exchange}/publish", &[post(Vhost, messages::publish)]),
+    route("/exchanges/{vhost}/{exchange}/bindings/source", &[get(VhostMonitor, bindings::of_source)]),
+    route("/exchanges/{vhost}/{exchange}/bindings/destination", &[get(VhostMonitor, bindings::of_destination)]),
+
+    route("/queues", &[get(Any, queues::all)]),
+    route("/queues/detailed", &[get(Any, queues::all)]),
+    route("/queues/{vhost}", &[get(VhostMonitor, queues::all)]),
+    route("/queues/{vhost}/{name}", &[get(VhostMonitor, queues::one), put(Vhost, queues::declare), delete(Vhost, queues::delete)]),
+    route("/queues/{vhost}/{name}/bindings", &[get(VhostMonitor, bindings::of_queue)]),
+    route("/queues/{vhost}/{name}/contents", &[delete(Vhost, queues::purge)]),
+    route("/queues/{vhost}/{name}/get", &[post(Vhost, messages::get)]),
+    route("/queues/{vhost}/{name}/actions", &[post(Vhost, queues::actions)]),
+
+    route("/bindings", &[get(Any, bindings::all)]),
+    route("/bindings/{vhost}", &[get(VhostMonitor, bindings::all)]),
+    route("/bindings/{vhost}/e/{source}/q/{queue}", &[get(VhostMonitor, bindings::to_queue), post(Vhost, bindings::bind_queue)]),
+    route("/bindings/{vhost}/e/{source}/e/{destination}", &[get(VhostMonitor, bindings::to_exchange), post(Vhost, bindings::bind_exchange)]),
+    route("/bindings/{vhost}/e/{source}/q/{queue}/{props}", &[get(VhostMonitor, bindings::one_to_queue), delete(Vhost, bindings::unbind_queue)]),
+    route("/bindings/{vhost}/e/{source}/e/{destination}/{props}", &[get(VhostMonitor, bindings::one_to_exchange), delete(Vhost, bindings::unbind_exchange)]),
+
+    route("/aliveness-test/{vhost}", &[get(Vhost, health::aliveness)]),
+    route("/health/checks/alarms", &[get(Any, health::alarms)]),
+    route("/health/checks/local-alarms", &[get(Any, health::alarms)]),
+    route("/health/checks/virtual-hosts", &[get(Any, health::virtual_hosts)]),
+    route("/health/checks/node-is-quorum-critical", &[get(Any, health::quorum_critical)]),
+    route("/health/checks/certificate-expiration/{within}/{unit}", &[get(Any, health::certificates)]),
+    route("/health/checks/is-in-service", &[get(Any, health::in_service)]),
+    route("/health/checks/ready-to-serve-clients", &[get(Any, health::in_service)]),
+    route("/health/checks/port-listener/{port}", &[get(Any, health::port)]),
+    route("/health/checks/protocol-listener/{protocol}", &[get(Any, health::protocol)]),
+];

@@ -1,0 +1,17 @@
+//! RabbitMQ's management HTTP API, by hand-written requests. `LEVERET_TEST_URI` and `LEVERET_TEST_HTTP` (ADDRESS:PORT) hold the
+//! tests against somebody else's broker.
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+#[macro_use]
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bindings;
+mod client;
+mod door;
+mod exchanges;
+mod health;
+mod lists;
+mod messages;
+mod queues;
+mod whole;
