@@ -85,17 +85,20 @@ pub fn publish(call: &Call) -> Result<Answer, Refusal> {
         routing_key: routing_key.as_bytes(),
         properties: &raw,
         body,
-        // So that it is heard of, should its queue go on the way.
         origin: Origin {
             channel: 1,
+            // So that it is heard of, should its queue go on the way.
             mandatory: true,
-            confirm: None,
+            confirm: Some(1),
         },
     };
     let placed = publisher.publish(broker, &exchange, publish);
     let (mut wakers, mut unroutable) = (Effects::default(), Vec::new());
     let receipt = publisher.flush(broker, broker.now(), &mut wakers, &mut unroutable);
     wakers.wake();
+    if !publisher.take_refused().is_empty() {
+        return Err(Refusal::bad("rejected"));
+    }
     wait::for_disk(broker, receipt)?;
     let routed = placed.is_ok() && unroutable.is_empty();
     Ok(Answer::Json(json!({"routed": routed})))

@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 
 use tracing::{error, info};
 
-use crate::config::{Config, Notice, Sources};
+use crate::config::{Config, Notice, Sources, Tcp};
 use crate::management;
 use crate::store::disk::Directory;
 use core::Core;
@@ -122,7 +122,12 @@ fn serve_until_signal(config: &Config, notices: &[Notice], salvage: bool) -> Res
 /// From the first listener to the last connection.
 async fn serve(config: &Config, core: &Arc<Core>, signals: &mut Signals) -> Result<(), String> {
     let bound = listeners::bind(&config.listeners, &config.tcp)?;
-    let http = listeners::open_all(&config.management.listeners, &config.tcp)?;
+    // An answer may still be on its way when the server closes: it is not to be cut off.
+    let tcp = Tcp {
+        linger: None,
+        ..config.tcp.clone()
+    };
+    let http = listeners::open_all(&config.management.listeners, &tcp)?;
     let memory = memory::Monitor::start(&config.memory, Arc::clone(core))?;
     let disk = disk::Monitor::start(watched(config, core))?;
     let door = machine::door(config, core, &bound, &http);
