@@ -72,7 +72,10 @@ pub fn run(line: Vec<String>) -> ExitCode {
     };
     let command = commands::find(&name);
     let outcome = options.and_then(|options| match command {
-        Some(command) if options.help => Ok(print(&help_of(command))),
+        Some(command) if options.help => {
+            print(&help_of(command));
+            Ok(())
+        }
         Some(command) => carry_out(command, &options),
         None if name == "help" || (name.is_empty() && options.help) => help(&options),
         None if name.is_empty() => Err(Failure::bare(USAGE, overview())),
