@@ -7,6 +7,7 @@
 //!
 //! ```text
 //! 8  server      the process: data directory, sockets, signals, alarms, log         perf   `leveret perf`; uses wire alone
+//!    ctl         `leveret ctl`, import and export: rabbitmqctl's commands over the HTTP API; uses no other room
 //! 7  config      rabbitmq.conf, environment and --set as one typed struct
 //! 6  connection  the AMQP door: a task for each connection; session and channels without a socket
 //!    management  the HTTP door: RabbitMQ's management API
@@ -17,7 +18,7 @@
 //! 1  wire        AMQP bytes to values and back; every reply text; the bounds of the wire
 //! ```
 //!
-//! `main.rs` on top turns arguments into a call of server or perf, and its answer into an exit code.
+//! `main.rs` on top turns arguments into a call of server, perf or ctl, and its answer into an exit code.
 //!
 //! # One way through
 //!
@@ -70,6 +71,7 @@
 //! | bound that a peer can reach | a constant: in `wire/limits.rs`, or beside what it bounds | the table in README.md |
 //! | HTTP endpoint | a handler in the noun's file in `management` | one row in `management/routes.rs` |
 //! | configuration key | one row in `config/keys/<theme>.rs` | `config/build.rs`, `server/core.rs`, `config/leveret.conf` |
+//! | operator's command | a function in the noun's file in `ctl` | one row in `ctl/commands.rs` |
 //! | protocol | a room beside `connection` | a listener in `server` |
 //! | what outlives the process | `store` | |
 //!
@@ -80,6 +82,7 @@ pub mod auth;
 pub mod broker;
 pub mod config;
 pub mod connection;
+pub mod ctl;
 pub mod exchange;
 
 pub mod management;

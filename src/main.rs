@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use leveret::config::Sources;
+use leveret::ctl;
 use leveret::perf::{self, PerfArgs};
 use leveret::server;
 
@@ -32,6 +33,40 @@ enum Command {
     Store(StoreArguments),
     /// Put load on any AMQP 0-9-1 broker and measure it
     Perf(Box<PerfArgs>),
+    /// Operate a running broker with rabbitmqctl's commands, over its HTTP API; `leveret ctl help` lists them
+    Ctl {
+        /// Command, arguments and options as rabbitmqctl takes them, and `--uri http://user:password@host:port` (or LEVERET_URI)
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        line: Vec<String>,
+    },
+    /// Bring RabbitMQ's definitions.json into a running broker
+    Import(DefinitionsArguments),
+    /// Write what is declared in a running broker as definitions.json
+    Export(DefinitionsArguments),
+}
+
+#[derive(Args)]
+struct DefinitionsArguments {
+    /// The file; `-` for standard input or output
+    #[arg(default_value = "-")]
+    file: String,
+    /// Of this vhost alone
+    #[arg(short = 'p', long, value_name = "VHOST")]
+    vhost: Option<String>,
+    /// The broker's HTTP API [default: LEVERET_URI, or http://guest:guest@127.0.0.1:15672]
+    #[arg(long, value_name = "URI")]
+    uri: Option<String>,
+}
+
+impl DefinitionsArguments {
+    fn run(self, command: &str) -> ExitCode {
+        let mut line = vec!["-q".to_owned(), command.to_owned()];
+        for (option, value) in [("--uri", self.uri), ("--vhost", self.vhost)] {
+            line.extend(value.map(|value| format!("{option}={value}")));
+        }
+        line.extend(["--".to_owned(), self.file]);
+        ctl::run(line)
+    }
 }
 
 #[derive(Args)]
@@ -73,6 +108,18 @@ enum StoreCommand {
 }
 
 fn main() -> ExitCode {
+    // Under rabbitmqctl's name it is rabbitmqctl. Its command line goes past clap, which knows other options.
+    let mut words = std::env::args_os();
+    let own_name = words.next().map(PathBuf::from).unwrap_or_default();
+    if own_name
+        .file_name()
+        .is_some_and(|name| name == "rabbitmqctl")
+    {
+        return ctl::run_os(words);
+    }
+    if words.next().is_some_and(|command| command == "ctl") {
+        return ctl::run_os(words);
+    }
     let line = CommandLine::parse();
     match line.command.unwrap_or(Command::Serve(line.serve)) {
         Command::Serve(ServeArguments {
@@ -96,5 +143,8 @@ fn main() -> ExitCode {
             command: StoreCommand::Inspect { directory },
         }) => server::inspect(&directory),
         Command::Perf(arguments) => perf::run(*arguments),
+        Command::Ctl { line } => ctl::run(line),
+        Command::Import(arguments) => arguments.run("import_definitions"),
+        Command::Export(arguments) => arguments.run("export_definitions"),
     }
 }

@@ -18,7 +18,7 @@ const FLOORS: [&[&str]; 9] = [
     &["broker"],
     &["connection", "management", "mqtt", "cluster"],
     &["config"],
-    &["server", "perf"],
+    &["server", "perf", "ctl"],
     &["main"],
 ];
 
