@@ -18,8 +18,9 @@ use super::effects::Effects;
 use super::expiry::{self, NEVER};
 use super::log::{Links, Log, Terms};
 use super::mailbox::Delivery;
+use super::order;
 use super::paging::Paging;
-use super::slots::{Slots, State};
+use super::slots::{Back, Slots, State};
 use super::{Got, Outcome, Queue, Rules, Taken};
 use crate::message::Message;
 use crate::store::Urgency;
@@ -54,8 +55,10 @@ pub struct Core {
 
 impl Core {
     pub(super) fn new(rules: Arc<Rules>, log: Option<Box<Log>>, now: u64) -> Self {
+        let mut slots = Slots::default();
+        slots.set_order(&rules.order);
         Self {
-            slots: Slots::default(),
+            slots,
             consumers: Consumers::default(),
             rules,
             ready: 0,
@@ -140,7 +143,11 @@ impl Core {
 
     #[inline]
     fn push(&mut self, message: Message, now: u64) {
-        let expires = expiry::expires_at(now, self.rules.message_ttl_ms, message.ttl_ms());
+        let expires = if self.rules.order.until_due {
+            order::due_at(now, &message)
+        } else {
+            expiry::expires_at(now, self.rules.message_ttl_ms, message.ttl_ms())
+        };
         self.ready += 1;
         self.ready_bytes += message.body_len() as u64;
         self.slots.push(message, expires);
@@ -148,7 +155,10 @@ impl Core {
 
     /// A message is done with: the slot goes, and the journal hears of it.
     #[inline]
-    fn remove(&mut self, sequence: u64) -> Option<Message> {
+    pub(super) fn remove(&mut self, sequence: u64) -> Option<Message> {
+        if self.slots.has_index() {
+            self.forget_extent(sequence);
+        }
         if let Some(log) = &mut self.log {
             log.settled(sequence);
         }
@@ -163,6 +173,9 @@ impl Core {
         if self.ready > 0 {
             self.drop_excess(effects);
             self.next_deliverable(now, NEVER, effects);
+            if self.slots.has_index() {
+                self.expire_anywhere(now, effects);
+            }
         }
         if self.slots.is_paged() {
             self.look_ahead(now, effects);
@@ -181,10 +194,10 @@ impl Core {
     fn drop_excess(&mut self, effects: &mut Effects) {
         let mut steps = 0;
         while self.exceeds_limits() {
-            let Some(sequence) = self.slots.first_ready() else {
+            let Some(sequence) = self.slots.first_dropped() else {
                 return;
             };
-            self.unready(sequence);
+            effects.unfinished |= self.unready(sequence);
             self.bury(sequence, Reason::MaxLen, effects);
             steps += 1;
             if steps == STEPS_MAX {
@@ -234,10 +247,16 @@ impl Core {
         effects.dying |= !self.dying.is_empty() && !self.draining;
     }
 
-    /// Takes a message out of the ready ones.
+    /// Takes a message out of the ready ones; returns whether consumers are to be served for it.
     #[inline]
-    fn unready(&mut self, sequence: u64) {
-        self.slots.take_ready(sequence);
+    fn unready(&mut self, sequence: u64) -> bool {
+        let freed = self.slots.withdraw(sequence);
+        self.count_out(sequence);
+        freed
+    }
+
+    #[inline]
+    fn count_out(&mut self, sequence: u64) {
         let slot = self
             .slots
             .get_mut(sequence)
@@ -248,6 +267,9 @@ impl Core {
 
     /// Hands ready messages to consumers as long as there are both.
     fn dispatch(&mut self, me: &Arc<Queue>, now: u64, fresh: u64, effects: &mut Effects) {
+        if self.slots.has_index() {
+            effects.unfinished |= self.slots.wake(now, STEPS_MAX);
+        }
         if self.ready == 0 || self.consumers.len() == 0 {
             return;
         }
@@ -321,7 +343,8 @@ impl Core {
     pub(super) fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Taken {
         self.last_used = now;
         let got = self.next_deliverable(now, NEVER, effects).map(|sequence| {
-            self.unready(sequence);
+            self.slots.take_ready(sequence);
+            self.count_out(sequence);
             let slot = self
                 .slots
                 .get_mut(sequence)
@@ -380,13 +403,15 @@ impl Core {
                     self.remove(sequence);
                 }
                 Outcome::Discard => self.bury(sequence, Reason::Rejected, effects),
-                Outcome::Requeue => {
+                Outcome::Requeue | Outcome::Return => {
                     slot.redelivered = true;
                     slot.returned += 1;
+                    let returned = slot.returned;
                     if let Some(log) = &mut self.log {
                         log.requeued(sequence);
                     }
-                    self.put_back(sequence);
+                    let back = self.back(sequence, returned, outcome, now);
+                    self.put_back(sequence, back);
                 }
             }
         }
@@ -417,19 +442,19 @@ impl Core {
             self.unacked -= 1;
             self.consumers.settled(slot.consumer);
             self.slots.give_back(sequence, delivery.message);
-            self.put_back(sequence);
+            self.put_back(sequence, Back::Unsent);
         }
         self.dispatch(me, now, NEVER, effects);
         self.trim(now, effects);
     }
 
-    fn put_back(&mut self, sequence: u64) {
+    fn put_back(&mut self, sequence: u64, back: Back) {
         let slot = self.slots.get_mut(sequence).expect("the caller holds it");
         slot.state = State::Ready;
         slot.consumer = 0;
         self.ready += 1;
         self.ready_bytes += u64::from(slot.body_len);
-        self.slots.put_back(sequence);
+        self.slots.put_back(sequence, back);
     }
 
     /// Adds a consumer; what waits goes to it in [`resume`](Self::resume), after the caller has said consume-ok.
@@ -487,13 +512,13 @@ impl Core {
             self.forget_paged();
             return (count, true);
         }
-        let mut count = 0;
+        let (mut count, mut freed) = (0, false);
         loop {
-            while let Some(sequence) = self.slots.first_ready().filter(|first| *first < end) {
+            while let Some(sequence) = self.slots.oldest_ready().filter(|first| *first < end) {
                 if count >= STEPS_MAX {
                     return (count, false);
                 }
-                self.unready(sequence);
+                freed |= self.unready(sequence);
                 self.remove(sequence);
                 count += 1;
             }
@@ -505,6 +530,7 @@ impl Core {
             }
             count += self.purge_cold();
         }
+        effects.unfinished |= freed && self.ready > 0;
         self.trim(now, effects);
         (count, true)
     }
@@ -590,3 +616,4 @@ mod once;
 mod reject;
 #[cfg(test)]
 mod tests;
+mod timed;

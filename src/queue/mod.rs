@@ -14,8 +14,10 @@ mod effects;
 mod expiry;
 pub mod log;
 pub mod mailbox;
+pub mod order;
 pub mod overflow;
 pub mod paging;
+pub mod retry;
 mod slots;
 mod sync;
 
@@ -32,8 +34,10 @@ use self::dedup::Dedup;
 pub use self::effects::Effects;
 use self::log::{Group, Links, Log};
 use self::mailbox::{Control, Delivery, Mailbox};
+use self::order::Order;
 use self::overflow::Limits;
 use self::paging::{evict, load};
+use self::retry::Retry;
 use self::sync::{Mutex, MutexGuard};
 use crate::message::Message;
 use crate::store::ledger::Ledger;
@@ -67,6 +71,10 @@ pub struct Rules {
     pub sync: Option<Urgency>,
     /// `x-dedup-window` and its like: what a duplicate is.
     pub dedup: Option<Dedup>,
+    /// In what order it delivers, where that is not first in, first out.
+    pub order: Order,
+    /// `x-delayed-retry-type` and its kin: how long messages that come back wait.
+    pub retry: Option<Retry>,
 }
 
 impl Rules {
@@ -78,6 +86,8 @@ impl Rules {
             consumer_timeout_ms: arguments.consumer_timeout_ms,
             sync: arguments.sync,
             dedup: arguments.dedup.clone(),
+            order: Order::of(arguments),
+            retry: arguments.retry,
             limits: Limits {
                 messages: arguments.max_length,
                 bytes: arguments.max_length_bytes,
@@ -154,8 +164,10 @@ pub enum Outcome {
     Ack,
     /// basic.reject or nack without requeue: dead-letter it.
     Discard,
-    /// Back to its original position.
+    /// Back to its original position: basic.reject with requeue, or its consumer has gone.
     Requeue,
+    /// The same, by basic.nack with requeue or basic.recover: only `x-delayed-retry-type` tells them apart.
+    Return,
 }
 
 /// The queue is deleted: route anew.

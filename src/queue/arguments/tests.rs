@@ -84,6 +84,10 @@ fn every_argument_that_works_is_typed() {
             consumer_timeout_ms: Some(1000),
             sync: None,
             dedup: None,
+            max_priority: 0,
+            group_header: None,
+            retry: None,
+            exact_ttl: false,
         }
     );
 }
@@ -475,11 +479,9 @@ fn quorum_queues_and_streams_refuse_names_and_properties_that_do_not_fit_them() 
 #[test]
 fn what_comes_later_is_refused_on_the_connection_and_named() {
     for (name, value, shown) in [
-        ("x-max-priority", int(10), "'10'"),
         ("x-single-active-consumer", yes(), "'true'"),
         ("x-queue-type", text("quorum"), "'quorum'"),
         ("x-queue-type", text("stream"), "'stream'"),
-        ("x-exact-ttl", yes(), "'true'"),
     ] {
         let reply = declare(&[(name, value)]).unwrap_err();
         assert_eq!((reply.scope, reply.code), (Scope::Connection, 540));

@@ -9,7 +9,11 @@ use crate::queue::slots::State;
 impl Core {
     /// A message that is neither ready nor delivered any more: dead-letter it, or drop it where there is no exchange for that.
     pub(super) fn bury(&mut self, sequence: u64, reason: Reason, effects: &mut Effects) {
-        if self.rules.dead_letter.is_some() {
+        if self.slots.has_index() {
+            // The next of its key need not wait until its copies are placed.
+            self.slots.release(sequence);
+        }
+        if self.rules.dead_letter.is_some() || reason == Reason::Due {
             let slot = self.slots.get_mut(sequence).expect("the caller holds it");
             slot.state = State::Dying;
             self.dying.push_back((sequence, reason));
