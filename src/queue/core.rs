@@ -183,30 +183,6 @@ impl Core {
         self.arm(now, effects);
     }
 
-    /// Whether `x-max-length` or `x-max-length-bytes` is exceeded.
-    #[inline]
-    pub(super) fn exceeds_limits(&self) -> bool {
-        let bytes = self.ready_bytes + self.slots.cold_bytes();
-        self.rules.limits.exceeded_by(self.ready, bytes)
-    }
-
-    /// drop-head: the oldest ready messages leave until the limits hold.
-    fn drop_excess(&mut self, effects: &mut Effects) {
-        let mut steps = 0;
-        while self.exceeds_limits() {
-            let Some(sequence) = self.slots.first_dropped() else {
-                return;
-            };
-            effects.unfinished |= self.unready(sequence);
-            self.bury(sequence, Reason::MaxLen, effects);
-            steps += 1;
-            if steps == STEPS_MAX {
-                effects.unfinished = true;
-                return;
-            }
-        }
-    }
-
     /// The oldest ready message that has not expired; those in front of it leave. Messages from `fresh` on are not looked at:
     /// they have just been published, and a waiting consumer gets them even with a TTL of 0.
     #[inline]
