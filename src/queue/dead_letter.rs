@@ -22,6 +22,8 @@
 //! Of the headers, only these seven change: they are taken out where they were and stand at the end, in the order above, which
 //! is where RabbitMQ's sorting puts them in most messages. All other headers and properties keep order and bytes.
 
+use std::sync::Arc;
+
 use crate::wire::properties::{Edits, Properties, rewrite};
 use crate::wire::table::{
     Array, Table, Value, close, open_array, open_table, write_i64, write_long_string, write_name,
@@ -52,6 +54,15 @@ const OURS: [&[u8]; 7] = [
     LAST_QUEUE,
     LAST_REASON,
 ];
+
+/// Where dead letters go.
+#[derive(Clone, Debug)]
+pub struct DeadLetter {
+    /// `x-dead-letter-exchange`; empty is the default exchange.
+    pub exchange: Arc<str>,
+    /// `x-dead-letter-routing-key`; the message's own keys when there is none.
+    pub routing_key: Option<Arc<str>>,
+}
 
 /// Why a queue gave a message up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,6 +29,7 @@ use amq_protocol::types::FieldTable;
 pub use self::consumers::{ChannelCredit, ConsumerSpec, ExclusiveUse};
 use self::core::Core;
 pub use self::core::STEPS_MAX;
+pub use self::dead_letter::DeadLetter;
 use self::dead_letter::Reason;
 use self::dedup::Dedup;
 pub use self::effects::Effects;
@@ -44,15 +45,6 @@ use crate::store::ledger::Ledger;
 use crate::store::recovery::KnownIds;
 use crate::store::spill::Extent;
 use crate::store::{Journal, Receipt, Urgency};
-
-/// Where dead letters go.
-#[derive(Clone, Debug)]
-pub struct DeadLetter {
-    /// `x-dead-letter-exchange`; empty is the default exchange.
-    pub exchange: Arc<str>,
-    /// `x-dead-letter-routing-key`; the message's own keys when there is none.
-    pub routing_key: Option<Arc<str>>,
-}
 
 /// What applies to a queue now: its arguments, later merged with its policies. Immutable; swapped as a whole.
 #[derive(Clone, Debug, Default)]
