@@ -18,8 +18,11 @@ use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 pub use self::checks::expiration;
 use super::dedup::Dedup;
+use super::order;
 use super::overflow::Overflow;
+use super::retry::{self, Retry};
 use crate::store::Urgency;
+use crate::wire::limits::TTL_MS_MAX;
 use crate::wire::reply::Reply;
 use crate::wire::{erlang, table};
 
@@ -34,6 +37,12 @@ const RELAXED_REDECLARE: &str = "x-relaxed-redeclare";
 const OVERFLOW: &str = "x-overflow";
 const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 const SYNC: &str = "x-sync";
+const GROUP_HEADER: &str = "x-group-header";
+const RETRY_TYPE: &str = "x-delayed-retry-type";
+const RETRY_MIN: &str = "x-delayed-retry-min";
+const RETRY_MAX: &str = "x-delayed-retry-max";
+const RETRY_FACTOR: &str = "x-delayed-retry-factor";
+const RETRY_JITTER: &str = "x-delayed-retry-jitter";
 
 /// The kinds of queue, as `x-queue-type` names them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -120,6 +129,14 @@ pub struct QueueArguments {
     pub dead_letter_routing_key: Option<Arc<str>>,
     /// `x-consumer-timeout`: milliseconds that a delivery may stay unacknowledged, instead of the broker's own setting.
     pub consumer_timeout_ms: Option<u64>,
+    /// `x-max-priority`: the highest level of a classic queue; 0 is an ordinary queue.
+    pub max_priority: u8,
+    /// `x-group-header`: the header that names a message's key.
+    pub group_header: Option<Arc<str>>,
+    /// `x-delayed-retry-type` and its kin.
+    pub retry: Option<Retry>,
+    /// `x-exact-ttl`: an expired message leaves wherever it stands.
+    pub exact_ttl: bool,
     /// `x-sync`: what a confirm waits for, instead of the broker's own setting; `fsync` is [`Urgency::Synced`], `os`
     /// [`Urgency::Written`].
     pub sync: Option<Urgency>,
@@ -148,8 +165,6 @@ struct Argument {
     refused_elsewhere: bool,
     /// Whether the value is fit, given its neighbours.
     check: fn(&AMQPValue, &FieldTable) -> Result<(), Reason>,
-    /// Whether this (fit) value asks for something that Leveret does not have yet.
-    later: fn(&AMQPValue) -> bool,
 }
 
 const C: u8 = 1;
@@ -166,13 +181,7 @@ const fn row(
         kinds,
         refused_elsewhere: true,
         check,
-        later: |_| false,
     }
-}
-
-/// An argument of a feature to come: `later` says which of its values need it.
-const fn later(argument: Argument, later: fn(&AMQPValue) -> bool) -> Argument {
-    Argument { later, ..argument }
 }
 
 /// An argument newer than RabbitMQ 4.0, where every kind accepted it without a look.
@@ -199,9 +208,7 @@ const ARGUMENTS: &[Argument] = &[
     row("x-max-in-memory-length", Q, checks::not_negative),
     row("x-max-in-memory-bytes", Q, checks::not_negative),
     // One level of priority is an ordinary queue.
-    later(row("x-max-priority", C, checks::priority), |value| {
-        table::integer(value) != Some(0)
-    }),
+    row("x-max-priority", C, checks::priority),
     row(OVERFLOW, C | Q, checks::overflow),
     row("x-queue-mode", C, checks::queue_mode),
     row("x-queue-version", C, checks::queue_version),
@@ -216,36 +223,16 @@ const ARGUMENTS: &[Argument] = &[
     row("x-queue-master-locator", C, checks::anything),
     row("x-queue-leader-locator", C | Q | S, checks::leader_locator),
     newer(row(CONSUMER_TIMEOUT, C | Q, checks::not_negative)),
-    // RabbitMQ 4.3's delayed retries, and Leveret's own.
-    later(
-        newer(row("x-delayed-retry-type", C | Q, checks::anything)),
-        |_| true,
-    ),
-    later(
-        newer(row("x-delayed-retry-min", C | Q, checks::anything)),
-        |_| true,
-    ),
-    later(
-        newer(row("x-delayed-retry-max", C | Q, checks::anything)),
-        |_| true,
-    ),
-    later(
-        newer(row("x-delayed-retry-factor", C | Q, checks::anything)),
-        |_| true,
-    ),
-    later(
-        newer(row("x-delayed-retry-jitter", C | Q, checks::anything)),
-        |_| true,
-    ),
-    later(newer(row("x-exact-ttl", C | Q, checks::boolean)), |value| {
-        *value == AMQPValue::Boolean(true)
-    }),
+    // RabbitMQ 4.3's delayed retries; factor and jitter are Leveret's own.
+    newer(row(RETRY_TYPE, C | Q, checks::retry_type)),
+    newer(row(RETRY_MIN, C | Q, checks::retry_min)),
+    newer(row(RETRY_MAX, C | Q, checks::retry_max)),
+    newer(row(RETRY_FACTOR, C | Q, checks::retry_factor)),
+    newer(row(RETRY_JITTER, C | Q, checks::retry_jitter)),
+    newer(row("x-exact-ttl", C | Q, checks::boolean)),
     newer(row(SYNC, C | Q | S, checks::sync)),
     newer(row(RELAXED_REDECLARE, C | Q | S, checks::boolean)),
-    later(
-        newer(row("x-group-header", C | Q, checks::anything)),
-        |_| true,
-    ),
+    newer(row(GROUP_HEADER, C | Q, checks::group_header)),
     newer(row(dedup::WINDOW, C | Q, checks::expires)),
     newer(row(dedup::SIZE, C | Q, dedup::check_size)),
     newer(row(dedup::HEADER, C | Q, dedup::check_header)),
@@ -318,11 +305,47 @@ pub fn parse(
         dead_letter_exchange: text(arguments, DEAD_LETTER_EXCHANGE),
         dead_letter_routing_key: text(arguments, DEAD_LETTER_ROUTING_KEY),
         consumer_timeout_ms: number(arguments, CONSUMER_TIMEOUT),
+        max_priority: number(arguments, "x-max-priority").map_or(0, |most| most as u8),
+        group_header: group_header(arguments),
+        retry: retry(arguments),
+        exact_ttl: get(arguments, "x-exact-ttl") == Some(&AMQPValue::Boolean(true)),
         sync: get(arguments, SYNC).map(|value| match checks::is_text(value, "os") {
             true => Urgency::Written,
             false => Urgency::Synced,
         }),
         dedup: dedup::of(arguments),
+    })
+}
+
+fn group_header(arguments: &FieldTable) -> Option<Arc<str>> {
+    match get(arguments, GROUP_HEADER)? {
+        AMQPValue::Boolean(true) => Some(Arc::from(order::GROUP_HEADER)),
+        AMQPValue::LongString(name) if name.as_bytes().is_empty() => {
+            Some(Arc::from(order::GROUP_HEADER))
+        }
+        _ => text(arguments, GROUP_HEADER),
+    }
+}
+
+fn retry(arguments: &FieldTable) -> Option<Retry> {
+    let kind = get(arguments, RETRY_TYPE)?;
+    let named = [
+        ("all", retry::Kind::All),
+        ("failed", retry::Kind::Failed),
+        ("returned", retry::Kind::Returned),
+    ];
+    let (_, kind) = named
+        .into_iter()
+        .find(|(name, _)| checks::is_text(kind, name))?;
+    let min_ms = number(arguments, RETRY_MIN).unwrap_or(retry::MIN_MS);
+    Some(Retry {
+        kind,
+        min_ms,
+        max_ms: number(arguments, RETRY_MAX).unwrap_or(TTL_MS_MAX),
+        factor: get(arguments, RETRY_FACTOR).and_then(checks::thousandths),
+        jitter: get(arguments, RETRY_JITTER)
+            .and_then(checks::thousandths)
+            .unwrap_or(0),
     })
 }
 
@@ -447,24 +470,11 @@ pub fn parse_consumer(
 
 /// The last check: nothing that only a later Leveret can do is accepted as if it were done.
 fn refuse_later(resource: &str, arguments: &FieldTable, kind: QueueKind) -> Result<(), Reply> {
-    let asked = if kind != QueueKind::Stream {
-        ARGUMENTS.iter().find(|argument| {
-            argument.kinds & kind.bit() != 0
-                && get(arguments, argument.name).is_some_and(argument.later)
-        })
-    } else {
-        ARGUMENTS
-            .iter()
-            .find(|argument| argument.name == QUEUE_TYPE)
-    };
-    let Some((argument, value)) =
-        asked.and_then(|argument| Some((argument, get(arguments, argument.name)?)))
-    else {
+    let Some(value) = get(arguments, QUEUE_TYPE).filter(|_| kind == QueueKind::Stream) else {
         return Ok(());
     };
     Err(Reply::not_implemented(&format!(
-        "{} = {} is not supported yet, wanted for {resource}",
-        argument.name,
+        "{QUEUE_TYPE} = {} is not supported yet, wanted for {resource}",
         quoted(value)
     )))
 }

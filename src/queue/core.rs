@@ -20,8 +20,9 @@ use super::effects::Effects;
 use super::expiry::{self, NEVER};
 use super::log::{Links, Log, Terms};
 use super::mailbox::Delivery;
+use super::order;
 use super::paging::Paging;
-use super::slots::{Slots, State};
+use super::slots::{Back, Slots, State};
 use super::{Got, Outcome, Queue, Rules, Taken};
 use crate::message::Message;
 use crate::store::Urgency;
@@ -56,8 +57,10 @@ pub struct Core {
 
 impl Core {
     pub(super) fn new(rules: Arc<Rules>, log: Option<Box<Log>>, now: u64) -> Self {
+        let mut slots = Slots::default();
+        slots.set_order(&rules.order);
         Self {
-            slots: Slots::default(),
+            slots,
             consumers: if rules.single_active {
                 Consumers::single_active(rules.kind == QueueKind::Quorum)
             } else {
@@ -142,7 +145,11 @@ impl Core {
 
     #[inline]
     fn push(&mut self, message: Message, now: u64) {
-        let expires = expiry::expires_at(now, self.rules.message_ttl_ms, message.ttl_ms());
+        let expires = if self.rules.order.until_due {
+            order::due_at(now, &message)
+        } else {
+            expiry::expires_at(now, self.rules.message_ttl_ms, message.ttl_ms())
+        };
         self.ready += 1;
         self.ready_bytes += message.body_len() as u64;
         self.slots.push(message, expires);
@@ -150,7 +157,10 @@ impl Core {
 
     /// A message is done with: the slot goes, and the journal hears of it.
     #[inline]
-    fn remove(&mut self, sequence: u64) -> Option<Message> {
+    pub(super) fn remove(&mut self, sequence: u64) -> Option<Message> {
+        if self.slots.has_index() {
+            self.forget_extent(sequence);
+        }
         if let Some(log) = &mut self.log {
             log.settled(sequence);
         }
@@ -165,35 +175,14 @@ impl Core {
         if self.ready > 0 {
             self.drop_excess(effects);
             self.next_deliverable(now, NEVER, effects);
+            if self.slots.has_index() {
+                self.expire_anywhere(now, effects);
+            }
         }
         if self.slots.is_paged() {
             self.look_ahead(now, effects);
         }
         self.arm(now, effects);
-    }
-
-    /// Whether `x-max-length` or `x-max-length-bytes` is exceeded.
-    #[inline]
-    pub(super) fn exceeds_limits(&self) -> bool {
-        let bytes = self.ready_bytes + self.slots.cold_bytes();
-        self.rules.limits.exceeded_by(self.ready, bytes)
-    }
-
-    /// drop-head: the oldest ready messages leave until the limits hold.
-    fn drop_excess(&mut self, effects: &mut Effects) {
-        let mut steps = 0;
-        while self.exceeds_limits() {
-            let Some(sequence) = self.slots.first_ready() else {
-                return;
-            };
-            self.unready(sequence);
-            self.bury(sequence, Reason::MaxLen, effects);
-            steps += 1;
-            if steps == STEPS_MAX {
-                effects.unfinished = true;
-                return;
-            }
-        }
     }
 
     /// The oldest ready message that has not expired; those in front of it leave. Messages from `fresh` on are not looked at:
@@ -236,10 +225,16 @@ impl Core {
         effects.dying |= !self.dying.is_empty() && !self.draining;
     }
 
-    /// Takes a message out of the ready ones.
+    /// Takes a message out of the ready ones; returns whether consumers are to be served for it.
     #[inline]
-    fn unready(&mut self, sequence: u64) {
-        self.slots.take_ready(sequence);
+    fn unready(&mut self, sequence: u64) -> bool {
+        let freed = self.slots.withdraw(sequence);
+        self.count_out(sequence);
+        freed
+    }
+
+    #[inline]
+    fn count_out(&mut self, sequence: u64) {
         let slot = self
             .slots
             .get_mut(sequence)
@@ -250,6 +245,9 @@ impl Core {
 
     /// Hands ready messages to consumers as long as there are both.
     fn dispatch(&mut self, me: &Arc<Queue>, now: u64, fresh: u64, effects: &mut Effects) {
+        if self.slots.has_index() {
+            effects.unfinished |= self.slots.wake(now, STEPS_MAX);
+        }
         if self.ready == 0 || self.consumers.len() == 0 {
             return;
         }
@@ -326,7 +324,8 @@ impl Core {
     pub(super) fn get(&mut self, no_ack: bool, now: u64, effects: &mut Effects) -> Taken {
         self.last_used = now;
         let got = self.next_deliverable(now, NEVER, effects).map(|sequence| {
-            self.unready(sequence);
+            self.slots.take_ready(sequence);
+            self.count_out(sequence);
             let slot = self
                 .slots
                 .get_mut(sequence)
@@ -390,18 +389,19 @@ impl Core {
                     self.remove(sequence);
                 }
                 Outcome::Discard => self.bury(sequence, Reason::Rejected, effects),
-                Outcome::Requeue => {
+                Outcome::Requeue | Outcome::Return => {
                     slot.redelivered = true;
                     slot.returned += 1;
+                    let returned = slot.returned;
                     let limit = self.rules.delivery_limit;
-                    let exceeds = delivery_limit::is_exceeded(limit, slot.returned);
                     if let Some(log) = &mut self.log {
                         log.requeued(sequence);
                     }
-                    if exceeds {
+                    if delivery_limit::is_exceeded(limit, returned) {
                         self.bury(sequence, Reason::DeliveryLimit, effects);
                     } else {
-                        self.put_back(sequence);
+                        let back = self.back(sequence, returned, outcome, now);
+                        self.put_back(sequence, back);
                     }
                 }
             }
@@ -433,19 +433,19 @@ impl Core {
             self.unacked -= 1;
             self.consumers.settled(slot.consumer);
             self.slots.give_back(sequence, delivery.message);
-            self.put_back(sequence);
+            self.put_back(sequence, Back::Unsent);
         }
         self.dispatch(me, now, NEVER, effects);
         self.trim(now, effects);
     }
 
-    fn put_back(&mut self, sequence: u64) {
+    fn put_back(&mut self, sequence: u64, back: Back) {
         let slot = self.slots.get_mut(sequence).expect("the caller holds it");
         slot.state = State::Ready;
         slot.consumer = 0;
         self.ready += 1;
         self.ready_bytes += u64::from(slot.body_len);
-        self.slots.put_back(sequence);
+        self.slots.put_back(sequence, back);
     }
 
     /// Removes up to [`STEPS_MAX`] ready messages in front of `end`; returns how many, and whether that was all.
@@ -463,13 +463,13 @@ impl Core {
             self.forget_paged();
             return (count, true);
         }
-        let mut count = 0;
+        let (mut count, mut freed) = (0, false);
         loop {
-            while let Some(sequence) = self.slots.first_ready().filter(|first| *first < end) {
+            while let Some(sequence) = self.slots.oldest_ready().filter(|first| *first < end) {
                 if count >= STEPS_MAX {
                     return (count, false);
                 }
-                self.unready(sequence);
+                freed |= self.unready(sequence);
                 self.remove(sequence);
                 count += 1;
             }
@@ -481,6 +481,7 @@ impl Core {
             }
             count += self.purge_cold();
         }
+        effects.unfinished |= freed && self.ready > 0;
         self.trim(now, effects);
         (count, true)
     }
@@ -568,3 +569,4 @@ mod rules;
 mod serve;
 #[cfg(test)]
 mod tests;
+mod timed;

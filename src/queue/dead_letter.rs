@@ -64,6 +64,8 @@ pub enum Reason {
     MaxLen,
     /// Returned more often than the queue allows.
     DeliveryLimit,
+    /// Held until now, see `queue/order.rs`: no death for anybody but the broker.
+    Due,
 }
 
 impl Reason {
@@ -74,6 +76,7 @@ impl Reason {
             Self::Expired => "expired",
             Self::MaxLen => "maxlen",
             Self::DeliveryLimit => "delivery_limit",
+            Self::Due => "due",
         }
     }
 }

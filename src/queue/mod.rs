@@ -15,9 +15,11 @@ mod effects;
 mod expiry;
 pub mod log;
 pub mod mailbox;
+pub mod order;
 pub mod overflow;
 pub mod paging;
 pub mod policy;
+pub mod retry;
 mod rules;
 mod single_active;
 mod slots;
@@ -106,8 +108,10 @@ pub enum Outcome {
     Ack,
     /// basic.reject or nack without requeue: dead-letter it.
     Discard,
-    /// Back to its original position.
+    /// Back to its original position: basic.reject with requeue, or its consumer has gone.
     Requeue,
+    /// The same, by basic.nack with requeue or basic.recover: only `x-delayed-retry-type` tells them apart.
+    Return,
 }
 
 /// The queue is deleted: route anew.

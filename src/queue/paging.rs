@@ -27,6 +27,7 @@ use crate::store::spill::Extent;
 pub mod browse;
 pub mod evict;
 mod extent;
+mod indexed;
 pub mod load;
 
 /// Bytes of the first load of a queue. It doubles while consumers empty what was loaded within [`FAST_MS`].
@@ -50,6 +51,12 @@ struct Spilled {
 pub struct Paging {
     /// Spilled messages by their first sequence number; they do not overlap.
     spilled: BTreeMap<u64, Spilled>,
+    /// In a queue with an index: extents by number, and how many messages lie in each alone.
+    extents: BTreeMap<u32, (Extent, usize)>,
+    last_extent: u32,
+    /// Where the next look at messages that may leave ends, and whether any has left in this round.
+    looked_to: Option<u64>,
+    any_left: bool,
     /// The pager has been asked, and has not answered.
     asked: bool,
     /// Bytes of the next load.
@@ -121,6 +128,9 @@ impl Core {
     /// When the head has to be looked at for its age; [`NEVER`] when it stays, or when nobody knows yet. One that is over, and
     /// lies on disk alone, goes when it has been loaded: until then no tick can do anything about it.
     pub(super) fn head_expires(&self, now: u64) -> u64 {
+        if self.slots.has_index() {
+            return self.slots.next_event();
+        }
         let (expires, is_away) = match self.slots.first_ready() {
             Some(sequence) => (
                 self.slots.get(sequence).map_or(NEVER, |slot| slot.expires),
@@ -164,6 +174,13 @@ impl Core {
         {
             return Want::Load;
         }
+        if self.slots.has_index() {
+            // The order is known when all has been read.
+            return match self.slots.cold() {
+                Some(_) => Want::Load,
+                None => Want::Nothing,
+            };
+        }
         if !self.slots.is_low() || self.dying.len() >= DYING_AHEAD_MAX {
             return Want::Nothing;
         }
@@ -198,6 +215,7 @@ impl Core {
     /// All messages are gone.
     pub(super) fn forget_paged(&mut self) {
         self.paging.forget_spilled(u64::MAX);
+        self.paging.extents.clear();
         self.paging.head = None;
         self.tell_waiting();
     }
@@ -231,6 +249,7 @@ impl Core {
         );
         let count = usize::try_from(ledger.live()).unwrap_or(usize::MAX);
         self.slots = super::slots::Slots::start_cold(first, end, count, ledger.bytes());
+        self.slots.set_order(&self.rules.order);
         self.ready = count;
         if self.rules.dedup.is_some() {
             let is_there = |sequence| ledger.is_live(sequence);

@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::arguments::{self, QueueKind};
 use super::dedup::Dedup;
 use super::delivery_limit;
+use super::order::Order;
 use super::overflow::Limits;
+use super::retry::Retry;
 use crate::store::Urgency;
 
 /// Where dead letters go.
@@ -44,6 +46,10 @@ pub struct Rules {
     pub sync: Option<Urgency>,
     /// `x-dedup-window` and its like: what a duplicate is.
     pub dedup: Option<Dedup>,
+    /// In what order it delivers, where that is not first in, first out.
+    pub order: Order,
+    /// `x-delayed-retry-type` and its kin: how long messages that come back wait.
+    pub retry: Option<Retry>,
 }
 
 impl Rules {
@@ -59,6 +65,8 @@ impl Rules {
             expires_ms: arguments.expires_ms,
             consumer_timeout_ms: arguments.consumer_timeout_ms,
             dedup: arguments.dedup.clone(),
+            order: Order::of(arguments),
+            retry: arguments.retry,
             sync: match arguments.kind {
                 QueueKind::Quorum => Some(Urgency::Synced),
                 _ => arguments.sync,

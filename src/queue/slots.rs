@@ -16,11 +16,15 @@ use std::collections::BTreeSet;
 
 use self::cold::Cold;
 pub use self::cold::Range;
+pub use self::index::Back;
+use self::index::Index;
 use self::row::{BLOCK, Row};
 use self::sweep::Compactor;
 use crate::message::Message;
 
 mod cold;
+mod index;
+mod indexed;
 mod row;
 mod sweep;
 
@@ -44,7 +48,8 @@ pub struct Slot {
     pub message: Option<Message>,
     /// When it expires, in milliseconds since the epoch; `u64::MAX` never.
     pub expires: u64,
-    /// The queue's number of the consumer that has it; 0 for basic.get.
+    /// The queue's number of the consumer that has it; 0 for basic.get. In a queue with an index, while the message is with
+    /// nobody and its bytes lie in a spill file alone: the number of the extent.
     pub consumer: u32,
     /// How often it has come back.
     pub returned: u32,
@@ -54,6 +59,8 @@ pub struct Slot {
     pub state: State,
     /// It may have been delivered before.
     pub redelivered: bool,
+    /// Its level in a queue with priorities; 0 elsewhere.
+    pub level: u8,
 }
 
 impl Slot {
@@ -68,6 +75,7 @@ impl Slot {
             returned: 0,
             state: State::Ready,
             redelivered: false,
+            level: 0,
         }
     }
 
@@ -80,6 +88,7 @@ impl Slot {
             body_len: 0,
             state: State::Settled,
             redelivered: false,
+            level: 0,
         }
     }
 }
@@ -104,6 +113,8 @@ pub struct Slots {
     /// Some slots may be without the bytes of their message, which lie on disk alone.
     away: bool,
     compactor: Compactor,
+    /// Who is next, in a queue where that is not simply the oldest.
+    index: Option<Box<Index>>,
 }
 
 impl Slots {
@@ -122,6 +133,10 @@ impl Slots {
     pub fn resident(&self) -> u64 {
         // Message::memory counts the handle itself.
         const REST: usize = std::mem::size_of::<Slot>() - std::mem::size_of::<Message>();
+        if self.index.is_some() {
+            // The slots stay, whatever leaves.
+            return self.resident;
+        }
         self.resident + (self.live * REST) as u64
     }
 
@@ -130,11 +145,15 @@ impl Slots {
     pub fn push(&mut self, message: Message, expires: u64) -> u64 {
         let sequence = self.next;
         self.resident += self.compactor.pushed(&message) as u64;
+        let mut slot = Slot::ready(message, expires);
+        if self.index.is_some() {
+            self.pushed(sequence, &mut slot);
+        }
         let row = match &mut self.cold {
             None => &mut self.front,
             Some(cold) => &mut cold.tail,
         };
-        row.push(sequence, Slot::ready(message, expires), self.live);
+        row.push(sequence, slot, self.live);
         self.live += 1;
         self.next += 1;
         self.compactor.live_then = self.compactor.live_then.max(self.live);
@@ -155,6 +174,9 @@ impl Slots {
     /// Settles a message and returns it, when the queue has it and its bytes are in memory.
     #[inline]
     pub fn remove(&mut self, sequence: u64) -> Option<Message> {
+        if self.index.is_some() {
+            self.release(sequence);
+        }
         let message = self.front.remove(sequence)?;
         self.live -= 1;
         if let Some(message) = &message {
@@ -180,11 +202,17 @@ impl Slots {
         self.returned.clear();
         self.away = false;
         self.compactor = Compactor::looked(self.next, 0);
+        if let Some(index) = self.index.as_mut().filter(|index| index.is_roomy()) {
+            index.clear();
+        }
     }
 
-    /// The oldest ready message that has a slot; behind it may be others that lie on disk.
+    /// The next ready message, which is the oldest that has a slot; behind it may be others that lie on disk.
     #[inline]
     pub fn first_ready(&self) -> Option<u64> {
+        if self.index.is_some() {
+            return self.first_indexed();
+        }
         if let Some(first) = self.returned.first() {
             return Some(*first);
         }
@@ -195,9 +223,13 @@ impl Slots {
         (self.cursor < end).then_some(self.cursor)
     }
 
-    /// Takes the oldest ready message, which is `sequence`, out of the ready ones. Its slot stays.
+    /// Takes the next ready message, which is `sequence`, out of the ready ones. Its slot stays.
     #[inline]
     pub fn take_ready(&mut self, sequence: u64) {
+        if self.index.is_some() {
+            self.take_indexed(sequence);
+            return;
+        }
         if sequence == self.cursor {
             self.cursor += 1;
             if self.holes {
@@ -218,8 +250,12 @@ impl Slots {
         self.holes = self.cursor < end || self.cold.is_some();
     }
 
-    /// Puts a message that was taken back to its original position.
-    pub fn put_back(&mut self, sequence: u64) {
+    /// Puts a message that was taken back: to its original position, where the queue does not say otherwise.
+    pub fn put_back(&mut self, sequence: u64, back: Back) {
+        if self.index.is_some() {
+            self.put_back_indexed(sequence, back);
+            return;
+        }
         if sequence + 1 == self.cursor && self.returned.is_empty() {
             self.cursor = sequence;
         } else {
@@ -257,6 +293,9 @@ impl Slots {
         self.away = false;
         self.returned.clear();
         self.compactor = Compactor::looked(self.next, 0);
+        if let Some(index) = &mut self.index {
+            index.clear();
+        }
         garbage
     }
 
@@ -287,6 +326,7 @@ impl Slots {
                 .all(|sequence| *sequence < self.cursor && *sequence >= base)
         );
         assert!(self.cursor <= self.next);
+        self.check_index();
         if self.cursor < self.front_end() {
             let first = self.front.get(self.cursor);
             assert_eq!(first.map(|slot| slot.state), Some(State::Ready));

@@ -4,6 +4,7 @@
 mod definitions;
 mod features;
 pub(crate) mod messages;
+mod order;
 mod settled;
 mod time;
 

@@ -13,7 +13,7 @@ use crate::connection::context::Context;
 use crate::connection::output::Output;
 use crate::queue::arguments::QueueKind;
 use crate::queue::mailbox::Delivery;
-use crate::queue::{ConsumerSpec, Effects, arguments};
+use crate::queue::{ConsumerSpec, Effects, Outcome, arguments};
 use crate::wire::method::DeliverPrefix;
 use crate::wire::reply::Reply;
 
@@ -250,7 +250,7 @@ impl Channel {
         self.stop(cx, id);
         self.unsend(cx, |delivery| delivery.consumer == id);
         let held = self.unacked.take_consumer(id);
-        self.requeue(cx, out, held);
+        self.requeue(cx, out, held, Outcome::Requeue);
         cx.flush_settles();
         self.forget(cx, id);
         self.notify_cancelled(out, &tag);
@@ -266,7 +266,7 @@ impl Channel {
         for id in &ids {
             self.stop(cx, *id);
         }
-        self.requeue_all(cx, out);
+        self.requeue_all(cx, out, Outcome::Requeue);
         if ids.is_empty() {
             return;
         }

@@ -67,7 +67,7 @@ impl Channel {
         if !requeue {
             return Err(Reply::recover_without_requeue());
         }
-        self.requeue_all(cx, out);
+        self.requeue_all(cx, out, Outcome::Return);
         if answer {
             self.send(
                 out,
@@ -78,10 +78,10 @@ impl Channel {
     }
 
     /// Puts all that is out back.
-    pub(super) fn requeue_all(&mut self, cx: &mut Context, out: &mut Output) {
+    pub(super) fn requeue_all(&mut self, cx: &mut Context, out: &mut Output, outcome: Outcome) {
         let mut all = Vec::with_capacity(self.unacked.len());
         let _ = self.unacked.take_upto(0, |unacked| all.push(unacked));
-        self.requeue(cx, out, all);
+        self.requeue(cx, out, all, outcome);
         cx.flush_settles();
     }
 
@@ -90,12 +90,13 @@ impl Channel {
         cx: &mut Context,
         out: &mut Output,
         mut unacked: Vec<Unacked>,
+        outcome: Outcome,
     ) {
         unacked.sort_by_key(|one| one.queue);
         let mut counted = 0;
         for one in unacked {
             counted += u32::from(one.counted);
-            cx.settle(one.queue, one.sequence, Outcome::Requeue, out);
+            cx.settle(one.queue, one.sequence, outcome, out);
         }
         self.free(cx, counted);
     }

@@ -334,7 +334,7 @@ impl Open {
                     nack.tag,
                     nack.multiple,
                     if nack.requeue {
-                        Outcome::Requeue
+                        Outcome::Return
                     } else {
                         Outcome::Discard
                     },

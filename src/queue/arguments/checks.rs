@@ -2,7 +2,7 @@
 
 use amq_protocol::types::{AMQPValue, FieldTable};
 
-use super::{DEAD_LETTER_EXCHANGE, QueueKind, Reason, get};
+use super::{DEAD_LETTER_EXCHANGE, QueueKind, RETRY_MIN, Reason, get, retry};
 use crate::wire::limits::{SHORT_STRING_BYTES_MAX, TTL_MS_MAX};
 use crate::wire::reply::Reply;
 use crate::wire::table::{integer, type_name};
@@ -139,6 +139,83 @@ pub(super) fn overflow(value: &AMQPValue, _: &FieldTable) -> Checked {
         &["drop-head", "reject-publish", "reject-publish-dlx"],
         |_| "invalid_overflow".to_owned(),
     )
+}
+
+/// RabbitMQ 4.3's names.
+pub(super) fn retry_type(value: &AMQPValue, _: &FieldTable) -> Checked {
+    let known = ["disabled", "all", "failed", "returned"];
+    one_of(value, &known, |_| "invalid_delayed_retry_type".to_owned())
+}
+
+pub(super) fn retry_min(value: &AMQPValue, arguments: &FieldTable) -> Checked {
+    expires(value, arguments)
+}
+
+pub(super) fn retry_max(value: &AMQPValue, arguments: &FieldTable) -> Checked {
+    expires(value, arguments)?;
+    let min = get(arguments, RETRY_MIN).and_then(integer);
+    match whole(value)? {
+        max if min.is_some_and(|min| max < min) => {
+            Err(format!("\"the maximum {max} is less than the minimum\""))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A number from 1 to 100, whole or not.
+pub(super) fn retry_factor(value: &AMQPValue, _: &FieldTable) -> Checked {
+    between(value, retry::ONE, 100 * retry::ONE, "1 to 100")
+}
+
+/// A number from 0 to 1.
+pub(super) fn retry_jitter(value: &AMQPValue, _: &FieldTable) -> Checked {
+    between(value, 0, retry::ONE, "0 to 1")
+}
+
+fn between(value: &AMQPValue, min: u32, max: u32, range: &str) -> Checked {
+    let is_number = matches!(
+        value,
+        AMQPValue::Float(_) | AMQPValue::Double(_) | AMQPValue::DecimalValue(_)
+    );
+    if !is_number && integer(value).is_none() {
+        return Err(format!("\"expected number, got {}\"", type_name(value)));
+    }
+    match thousandths(value) {
+        Some(number) if (min..=max).contains(&number) => Ok(()),
+        _ => Err(format!("\"expected a number from {range}\"")),
+    }
+}
+
+/// A number that is not negative in thousandths, rounded; `None` for what is no such number, or far too large.
+pub(super) fn thousandths(value: &AMQPValue) -> Option<u32> {
+    let number = match value {
+        AMQPValue::Float(number) => f64::from(*number),
+        AMQPValue::Double(number) => *number,
+        AMQPValue::DecimalValue(number) => {
+            f64::from(number.value) / 10f64.powi(i32::from(number.scale))
+        }
+        whole => integer(whole)? as f64,
+    };
+    (0.0..=1e6)
+        .contains(&number)
+        .then(|| (number * 1000.0).round() as u32)
+}
+
+/// The name of a header; true, or the empty name, stands for the usual one.
+pub(super) fn group_header(value: &AMQPValue, _: &FieldTable) -> Checked {
+    match value {
+        AMQPValue::Boolean(true) => Ok(()),
+        AMQPValue::LongString(name) if name.as_bytes().len() > SHORT_STRING_BYTES_MAX => {
+            Err(format!(
+                "\"header name of {} bytes is longer than {SHORT_STRING_BYTES_MAX}\"",
+                name.as_bytes().len()
+            ))
+        }
+        AMQPValue::LongString(name) if std::str::from_utf8(name.as_bytes()).is_err() => {
+            Err("\"the header name is not UTF-8\"".to_owned())
+        }
+        other => text(other).map(|_| ()),
+    }
 }
 
 pub(super) fn dead_letter_strategy(value: &AMQPValue, _: &FieldTable) -> Checked {

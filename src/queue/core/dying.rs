@@ -1,15 +1,43 @@
 //! Messages that die: dead-lettered where there is an exchange for that, and settled only once their copies are placed.
 
-use super::Core;
+use super::{Core, STEPS_MAX};
 use crate::message::Message;
 use crate::queue::dead_letter::Reason;
 use crate::queue::effects::Effects;
 use crate::queue::slots::State;
 
 impl Core {
+    /// Whether `x-max-length` or `x-max-length-bytes` is exceeded.
+    #[inline]
+    pub(in crate::queue) fn exceeds_limits(&self) -> bool {
+        let bytes = self.ready_bytes + self.slots.cold_bytes();
+        self.rules.limits.exceeded_by(self.ready, bytes)
+    }
+
+    /// drop-head: the oldest ready messages leave until the limits hold.
+    pub(super) fn drop_excess(&mut self, effects: &mut Effects) {
+        let mut steps = 0;
+        while self.exceeds_limits() {
+            let Some(sequence) = self.slots.first_dropped() else {
+                return;
+            };
+            effects.unfinished |= self.unready(sequence);
+            self.bury(sequence, Reason::MaxLen, effects);
+            steps += 1;
+            if steps == STEPS_MAX {
+                effects.unfinished = true;
+                return;
+            }
+        }
+    }
+
     /// A message that is neither ready nor delivered any more: dead-letter it, or drop it where there is no exchange for that.
     pub(super) fn bury(&mut self, sequence: u64, reason: Reason, effects: &mut Effects) {
-        if self.rules.dead_letter.is_some() {
+        if self.slots.has_index() {
+            // The next of its key need not wait until its copies are placed.
+            self.slots.release(sequence);
+        }
+        if self.rules.dead_letter.is_some() || reason == Reason::Due {
             let slot = self.slots.get_mut(sequence).expect("the caller holds it");
             slot.state = State::Dying;
             self.dying.push_back((sequence, reason));

@@ -23,6 +23,7 @@ impl Core {
             self.last_used = now;
         }
         self.rules = rules;
+        self.slots.set_order(&self.rules.order);
         self.dispatch(me, now, NEVER, effects);
         self.trim(now, effects);
     }

@@ -9,8 +9,52 @@ use proptest::prelude::*;
 
 use self::harness::{Harness, Op};
 use crate::queue::arguments::QueueKind;
+use crate::queue::order::{Levels, Order};
 use crate::queue::overflow::{Limits, Overflow};
+use crate::queue::retry::{Kind, Retry};
 use crate::queue::{DeadLetter, Outcome, Rules};
+
+/// Half of the queues are plain.
+fn order() -> impl Strategy<Value = (Order, Option<Retry>)> {
+    let levels = prop_oneof![
+        3 => Just(Levels::One),
+        2 => (1..=255u8).prop_map(Levels::Classic),
+        1 => Just(Levels::Quorum),
+    ];
+    let kind = prop_oneof![Just(Kind::All), Just(Kind::Failed), Just(Kind::Returned)];
+    let retry = (
+        kind,
+        1..20u64,
+        1..60u64,
+        option::of(1000..3000u32),
+        0..1000u32,
+    )
+        .prop_map(|(kind, min_ms, max_ms, factor, jitter)| Retry {
+            kind,
+            min_ms,
+            max_ms,
+            factor,
+            jitter,
+        });
+    let special = (
+        levels,
+        prop::bool::weighted(0.4),
+        prop::bool::weighted(0.4),
+        prop::bool::weighted(0.1),
+        option::weighted(0.4, retry),
+    );
+    let special = special.prop_map(|(levels, groups, exact_ttl, until_due, retry)| {
+        let order = Order {
+            levels: if until_due { Levels::One } else { levels },
+            group_header: (groups && !until_due).then(|| "key".into()),
+            exact_ttl: exact_ttl && !until_due,
+            until_due,
+            delays: retry.is_some(),
+        };
+        (order, retry)
+    });
+    prop_oneof![1 => Just((Order::default(), None)), 1 => special]
+}
 
 fn rules() -> impl Strategy<Value = Rules> {
     (
@@ -29,6 +73,7 @@ fn rules() -> impl Strategy<Value = Rules> {
             prop::bool::weighted(0.3),
             any::<bool>(),
         ),
+        order(),
     )
         .prop_map(
             |(
@@ -39,6 +84,7 @@ fn rules() -> impl Strategy<Value = Rules> {
                 dead_letters,
                 overflow,
                 (delivery_limit, single_active, quorum),
+                (order, retry),
             )| Rules {
                 delivery_limit,
                 shows_count: delivery_limit.is_some(),
@@ -48,6 +94,8 @@ fn rules() -> impl Strategy<Value = Rules> {
                 } else {
                     QueueKind::Classic
                 },
+                order,
+                retry,
                 message_ttl_ms,
                 expires_ms,
                 limits: Limits {
@@ -96,7 +144,8 @@ fn op() -> impl Strategy<Value = Op> {
     let outcome = prop_oneof![
         3 => Just(Outcome::Ack),
         1 => Just(Outcome::Discard),
-        2 => Just(Outcome::Requeue)
+        2 => Just(Outcome::Requeue),
+        1 => Just(Outcome::Return)
     ];
     let mask = prop_oneof![
         Just(u64::MAX),

@@ -46,6 +46,8 @@ struct Plan {
     next: Option<u64>,
     /// How often each message that is away came back, and whether it may have been delivered.
     marks: Vec<(u64, u32, bool)>,
+    /// The queue holds its messages until they are due.
+    until_due: bool,
 }
 
 impl Queue {
@@ -63,7 +65,7 @@ impl Queue {
                 Found::Here(one) => seen.push(one),
                 Found::Away(read) => {
                     let mut slots = Vec::new();
-                    read_one(&read, &mut reader, self, &mut slots);
+                    read_one(&read, plan.until_due, &mut reader, self, &mut slots);
                     seen.extend(slots.into_iter().filter_map(|(sequence, slot)| {
                         let mark = plan.marks.binary_search_by_key(&sequence, |mark| mark.0);
                         let (returned, redelivered) =
@@ -106,6 +108,7 @@ impl Core {
             found: Vec::new(),
             next: None,
             marks: Vec::new(),
+            until_due: self.rules.order.until_due,
         };
         if self.gone {
             return plan;
@@ -161,8 +164,10 @@ impl Core {
         let source = match piece.filter(|piece| piece.first <= sequence) {
             Some(piece) => Some(Source::Journal(piece)),
             None => {
+                let alone = self.extent_of(sequence).map(|(_, extent)| extent);
                 let spilled = self.paging.spilled_in(sequence..sequence + 1);
-                spilled.map(|spilled| Source::Spilled(spilled.extent.clone()))
+                let extent = alone.or(spilled.map(|spilled| &spilled.extent));
+                extent.map(|extent| Source::Spilled(extent.clone()))
             }
         };
         if let Some(source) = source {

@@ -13,7 +13,7 @@ use crate::store::spill::{Extent, Spill};
 /// Bytes of messages of one extent.
 pub const EXTENT_BYTES: usize = 1024 * 1024;
 /// Messages that one lock hold looks at; cheaper steps than those of verbs.
-const LOOKED_MAX: usize = 4 * STEPS_MAX;
+pub(super) const LOOKED_MAX: usize = 4 * STEPS_MAX;
 
 /// How far an eviction goes.
 #[derive(Clone, Copy, Debug)]
@@ -40,9 +40,11 @@ pub enum Step {
 
 /// Messages on their way to a spill file.
 pub struct Spilling {
-    from: u64,
-    to: u64,
-    entries: Vec<Entry>,
+    pub(super) from: u64,
+    pub(super) to: u64,
+    pub(super) entries: Vec<Entry>,
+    /// Their slots stay: they are of a queue with an index.
+    pub(super) alone: bool,
 }
 
 impl Spilling {
@@ -53,10 +55,10 @@ impl Spilling {
 }
 
 /// How far an eviction from some message on may go.
-struct Scan<'a> {
+pub(super) struct Scan<'a> {
     limits: Limits,
     ledger: Option<&'a Ledger>,
-    entries: Vec<Entry>,
+    pub(super) entries: Vec<Entry>,
     bytes: usize,
     looked: usize,
     /// The ledger's pieces from the first message that was looked up on, and the one that the last was in or in front of.
@@ -66,7 +68,7 @@ struct Scan<'a> {
 }
 
 impl<'a> Scan<'a> {
-    fn new(limits: Limits, ledger: Option<&'a Ledger>) -> Self {
+    pub(super) fn new(limits: Limits, ledger: Option<&'a Ledger>) -> Self {
         Self {
             limits,
             ledger,
@@ -80,7 +82,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Whether the journal has the message (`None`: it never will), and it can be read back.
-    fn on_disk(&mut self, sequence: u64, slot: &Slot) -> Option<bool> {
+    pub(super) fn on_disk(&mut self, sequence: u64, slot: &Slot) -> Option<bool> {
         let ledger = self.ledger?;
         if !slot.message.as_ref()?.is_persistent() {
             return None;
@@ -100,7 +102,7 @@ impl<'a> Scan<'a> {
     }
 
     /// Takes one more message; false when the step ends in front of it.
-    fn take(&mut self, sequence: u64, slot: &Slot) -> bool {
+    pub(super) fn take(&mut self, sequence: u64, slot: &Slot) -> bool {
         if self.looked == LOOKED_MAX
             || (!self.entries.is_empty() && self.looked_bytes >= 2 * EXTENT_BYTES)
         {
@@ -136,6 +138,9 @@ impl Core {
     pub(in crate::queue) fn evict(&mut self, limits: Limits) -> Step {
         if self.gone {
             return Step::Nothing;
+        }
+        if self.slots.has_index() {
+            return self.evict_indexed(limits);
         }
         let ledger = self.log.as_ref().map(|log| &log.ledger);
         let mut scan = Scan::new(limits, ledger);
@@ -194,7 +199,12 @@ impl Core {
         if entries.is_empty() {
             return self.drop_range(from, to);
         }
-        Step::Spill(Spilling { from, to, entries })
+        Step::Spill(Spilling {
+            from,
+            to,
+            entries,
+            alone: false,
+        })
     }
 
     /// The first never-taken message behind `keep` bytes of them.
@@ -231,7 +241,12 @@ impl Core {
 
     /// The messages are in a spill file: if they are still there they leave memory.
     pub(in crate::queue) fn spilled(&mut self, spilling: Spilling, extent: Extent) -> Step {
-        let Spilling { from, to, entries } = spilling;
+        if spilling.alone || self.slots.has_index() {
+            return self.spilled_alone(spilling, extent);
+        }
+        let Spilling {
+            from, to, entries, ..
+        } = spilling;
         let first = entries.first().map_or(from, |entry| entry.sequence);
         // One that was taken meanwhile and came back is never-taken again, but not what was written.
         let unchanged = |entry: &Entry| {
@@ -311,6 +326,6 @@ impl Paging {
     /// Whether any message of the queue lies in a spill file.
     #[cfg(test)]
     pub fn has_spilled(&self) -> bool {
-        !self.spilled.is_empty()
+        !self.spilled.is_empty() || !self.extents.is_empty()
     }
 }

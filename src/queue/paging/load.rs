@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use super::super::core::Core;
 use super::super::effects::Effects;
-use super::super::expiry;
 use super::super::slots::{Slot, State};
 use super::super::{Queue, STEPS_MAX};
+use super::super::{expiry, order};
 use super::{AHEAD_MAX, AHEAD_MIN, FAST_MS, extent};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, Message, SealedChunk};
 use crate::store::ledger::Piece;
@@ -17,6 +17,8 @@ use crate::store::{Journal, StoreError};
 
 /// Chunks that one load reads at most, where each has little for the queue.
 const READS_MAX: usize = 256;
+/// What a message has beside its body, about.
+const PROPERTIES_GUESS: u64 = 64;
 /// A queue that waits so long between loads starts small again.
 const SLOW_MS: u64 = 1000;
 
@@ -49,6 +51,10 @@ pub struct Plan {
     purpose: For,
     to: u64,
     reads: Vec<Read>,
+    /// In a queue with an index: the messages that are wanted, in order, and no others; empty in the others.
+    only: Vec<u64>,
+    /// The queue holds its messages until they are due.
+    until_due: bool,
 }
 
 /// What was read.
@@ -95,13 +101,16 @@ impl Plan {
         for read in &self.reads {
             let before = messages.last().map_or(0, |(sequence, _)| *sequence);
             let begin = messages.len();
-            read_one(read, &mut reader, queue, &mut messages);
+            read_one(read, self.until_due, &mut reader, queue, &mut messages);
             sorted &= messages
                 .get(begin)
                 .is_none_or(|(sequence, _)| *sequence >= before);
         }
         if !sorted {
             messages.sort_by_key(|(sequence, _)| *sequence);
+        }
+        if !self.only.is_empty() {
+            keep_only(&self.only, &mut messages);
         }
         if self.purpose == For::Peek
             && let Some(first) = messages.iter().position(|(_, slot)| slot.is_some())
@@ -121,12 +130,13 @@ impl Plan {
 /// Reads one; messages come in the order of their sequence numbers.
 pub(super) fn read_one(
     read: &Read,
+    until_due: bool,
     reader: &mut Reader<'_>,
     queue: &Queue,
     messages: &mut Vec<(u64, Option<Slot>)>,
 ) {
     match &read.source {
-        Source::Journal(piece) => from_journal(read, piece, reader, queue, messages),
+        Source::Journal(piece) => from_journal(read, piece, until_due, reader, queue, messages),
         Source::Spilled(extent) => from_spill(read, extent, queue, messages),
     }
 }
@@ -134,6 +144,7 @@ pub(super) fn read_one(
 fn from_journal(
     read: &Read,
     piece: &Piece,
+    until_due: bool,
     reader: &mut Reader<'_>,
     queue: &Queue,
     messages: &mut Vec<(u64, Option<Slot>)>,
@@ -150,7 +161,11 @@ fn from_journal(
                     break;
                 }
                 if wanted(next) {
-                    let expires = expiry::expires_at(piece.time_ms, piece.ttl_ms, message.ttl_ms());
+                    let expires = if until_due {
+                        order::due_at(piece.time_ms, &message)
+                    } else {
+                        expiry::expires_at(piece.time_ms, piece.ttl_ms, message.ttl_ms())
+                    };
                     messages.push((next, Some(Slot::ready(message, expires))));
                 }
                 next += 1;
@@ -187,6 +202,20 @@ fn from_spill(
     }
 }
 
+/// Leaves only the messages that are wanted, each once; one that was not found has no slot.
+fn keep_only(only: &[u64], messages: &mut Vec<(u64, Option<Slot>)>) {
+    let mut found: BTreeMap<u64, Option<Slot>> =
+        only.iter().map(|sequence| (*sequence, None)).collect();
+    for (sequence, slot) in messages.drain(..) {
+        if let Some(place) = found.get_mut(&sequence)
+            && place.is_none()
+        {
+            *place = slot;
+        }
+    }
+    messages.extend(found);
+}
+
 /// Copies messages out of chunks of which they are the smaller part, so that few messages do not hold large chunks.
 fn copy_sparse(messages: &mut [(u64, Option<Slot>)]) {
     let chunk = |slot: &Option<Slot>| {
@@ -221,6 +250,13 @@ fn copy_sparse(messages: &mut [(u64, Option<Slot>)]) {
     }
 }
 
+impl Read {
+    fn widen(&mut self, sequence: u64) {
+        self.from = self.from.min(sequence);
+        self.to = self.to.max(sequence + 1);
+    }
+}
+
 impl Core {
     /// What the pager is to read now: at most about `most` bytes. `None` when nothing is wanted any more.
     pub(in crate::queue) fn plan_load(&mut self, most: u64, now: u64) -> Option<Plan> {
@@ -231,7 +267,12 @@ impl Core {
                 super::Want::Nothing => None,
                 super::Want::Peek => self.plan_front(For::Peek, 1),
                 super::Want::Load => {
-                    let bodies = self.plan_bodies();
+                    let bodies = if self.slots.has_index() {
+                        let ahead = self.next_ahead(most, now);
+                        self.plan_upcoming(ahead)
+                    } else {
+                        self.plan_bodies()
+                    };
                     if bodies.is_some() {
                         bodies
                     } else {
@@ -278,6 +319,8 @@ impl Core {
             purpose,
             to: first,
             reads: Vec::new(),
+            only: Vec::new(),
+            until_due: self.rules.order.until_due,
         };
         // An extent is read as a whole, and with it whatever else lies between its first and its last message.
         let (mut read, mut position, mut must) = (0, u64::MAX, first);
@@ -380,6 +423,56 @@ impl Core {
             purpose: For::Bodies,
             to: 0,
             reads: reads.into_values().collect(),
+            only: Vec::new(),
+            until_due: false,
+        })
+    }
+
+    /// The same for a queue with an index: what dies and what comes next, at most about `most` bytes, each extent read once.
+    fn plan_upcoming(&self, most: u64) -> Option<Plan> {
+        let dying = self.dying.iter().map(|(sequence, _)| *sequence);
+        let wanted = dying
+            .take(STEPS_MAX)
+            .chain(self.slots.upcoming().take(STEPS_MAX))
+            .filter(|sequence| self.slots.is_away(*sequence));
+        let ledger = self.log.as_ref().map(|log| &log.ledger);
+        let mut only = Vec::new();
+        let mut extents: BTreeMap<u32, Read> = BTreeMap::new();
+        let mut pieces: BTreeMap<u64, Read> = BTreeMap::new();
+        let mut bytes = 0;
+        for sequence in wanted {
+            only.push(sequence);
+            let slot = self.slots.get(sequence);
+            bytes += slot.map_or(0, |slot| u64::from(slot.body_len)) + PROPERTIES_GUESS;
+            if let Some((number, extent)) = self.extent_of(sequence) {
+                let read = extents.entry(number).or_insert_with(|| Read {
+                    source: Source::Spilled(extent.clone()),
+                    from: sequence,
+                    to: sequence + 1,
+                });
+                read.widen(sequence);
+            } else if let Some(piece) =
+                ledger.and_then(|ledger| ledger.pieces(sequence, sequence + 1).next())
+            {
+                let read = pieces.entry(piece.first).or_insert_with(|| Read {
+                    source: Source::Journal(piece),
+                    from: sequence,
+                    to: sequence + 1,
+                });
+                read.widen(sequence);
+            }
+            if bytes >= most || extents.len() + pieces.len() >= READS_MAX {
+                break;
+            }
+        }
+        only.sort_unstable();
+        only.dedup();
+        (!only.is_empty()).then(|| Plan {
+            purpose: For::Bodies,
+            to: 0,
+            reads: extents.into_values().chain(pieces.into_values()).collect(),
+            only,
+            until_due: false,
         })
     }
 
@@ -398,8 +491,8 @@ impl Core {
         let steps = loaded.messages.len().min(STEPS_MAX);
         for (sequence, slot) in loaded.messages.drain(..steps) {
             match loaded.purpose {
-                For::Peek => self.install_head(sequence, slot),
-                For::Front => self.install_front(sequence, slot),
+                For::Peek => self.install_head(sequence, slot, now),
+                For::Front => self.install_front(sequence, slot, now),
                 For::Bodies => self.install_body(sequence, slot),
             }
         }
@@ -419,7 +512,7 @@ impl Core {
         more
     }
 
-    fn install_head(&mut self, sequence: u64, slot: Option<Slot>) {
+    fn install_head(&mut self, sequence: u64, slot: Option<Slot>, now: u64) {
         let is_cold =
             |range: super::super::slots::Range| (range.first..range.end).contains(&sequence);
         if !self.slots.cold().is_some_and(is_cold) {
@@ -430,11 +523,11 @@ impl Core {
                 self.slots.pass_over(sequence, 0);
                 self.paging.head = Some((sequence, slot.expires));
             }
-            None => self.install_front(sequence, None),
+            None => self.install_front(sequence, None, now),
         }
     }
 
-    fn install_front(&mut self, sequence: u64, slot: Option<Slot>) {
+    fn install_front(&mut self, sequence: u64, slot: Option<Slot>, now: u64) {
         let Some(mut slot) = slot else {
             let before = self.slots.cold().map_or(0, |cold| cold.count);
             self.slots.pass_over(sequence + 1, 1);
@@ -448,6 +541,10 @@ impl Core {
         let body_len = u64::from(slot.body_len);
         if self.slots.load(sequence, slot) {
             self.ready_bytes += body_len;
+            if self.slots.has_index() {
+                self.hold_again(sequence, now);
+                self.drop_scanned(sequence);
+            }
         }
     }
 
@@ -456,8 +553,12 @@ impl Core {
             return;
         }
         match slot.and_then(|slot| slot.message) {
-            Some(message) => self.slots.give_back(sequence, message),
+            Some(message) => {
+                self.forget_extent(sequence);
+                self.slots.give_back(sequence, message);
+            }
             None => {
+                self.forget_extent(sequence);
                 // Set aside: it stays in the ledger, and its file stays, but nobody gets it.
                 let state = self.slots.get(sequence).map(|slot| slot.state);
                 if state == Some(State::Ready) {

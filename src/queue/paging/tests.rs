@@ -13,6 +13,7 @@ use super::*;
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, LARGE_BODY_BYTES, Message};
 use crate::queue::log::Links;
 use crate::queue::mailbox::Delivery;
+use crate::queue::order::{Levels, Order};
 use crate::queue::overflow::Limits as Lengths;
 use crate::queue::{ChannelCredit, ConsumerSpec, Outcome, Queue, QueueSpec, Rules, Taken};
 use crate::store::faulty::FaultyDisk;
@@ -74,6 +75,11 @@ struct World {
     wanted: bool,
     job: Option<Job>,
     most: Option<u64>,
+    levels: Levels,
+}
+
+fn priority(sequence: u64) -> u8 {
+    (sequence * 7 % 12) as u8
 }
 
 fn body(sequence: u64, len: usize) -> Vec<u8> {
@@ -83,7 +89,7 @@ fn body(sequence: u64, len: usize) -> Vec<u8> {
 }
 
 impl World {
-    fn new(durable: bool, most: Option<u64>) -> Self {
+    fn new(durable: bool, most: Option<u64>, levels: Levels) -> Self {
         let disk = FaultyDisk::seeded(7);
         let settings = Settings {
             file_bytes: 1 << 20,
@@ -102,6 +108,10 @@ impl World {
             arguments: FieldTable::default(),
         };
         let rules = Rules {
+            order: Order {
+                levels,
+                ..Order::default()
+            },
             limits: Lengths {
                 messages: most,
                 bytes: None,
@@ -125,7 +135,26 @@ impl World {
             wanted: false,
             job: None,
             most,
+            levels,
         }
+    }
+
+    /// Those with the least come first.
+    fn place(&self, entry: &Entry) -> (i32, u64) {
+        let priority = i32::from(priority(entry.sequence));
+        let level = match self.levels {
+            Levels::One => 0,
+            Levels::Classic(most) => priority.min(i32::from(most)),
+            Levels::Quorum if entry.returned > 0 => 32,
+            Levels::Quorum => priority,
+        };
+        (-level, entry.sequence)
+    }
+
+    /// The ready message that comes next.
+    fn first(&self) -> Option<usize> {
+        let ready = (0..self.entries.len()).filter(|at| self.entries[*at].at == At::Ready);
+        ready.min_by_key(|at| self.place(&self.entries[*at]))
     }
 
     fn effects(&mut self, mut effects: Effects) {
@@ -152,10 +181,11 @@ impl World {
                 at: At::Ready,
             });
             let is_persistent = persistent >> (number % 8) & 1 == 1;
-            let properties: &[u8] = if is_persistent {
-                &[0x10, 0, 2]
-            } else {
-                &[0, 0]
+            let properties: &[u8] = match (is_persistent, self.levels) {
+                (true, Levels::One) => &[0x10, 0, 2],
+                (false, Levels::One) => &[0, 0],
+                (true, _) => &[0x18, 0, 2, priority(sequence)],
+                (false, _) => &[8, 0, priority(sequence)],
             };
             let key = sequence.to_string();
             let body = body(sequence, len);
@@ -198,15 +228,15 @@ impl World {
     ) {
         if self.most.is_some() {
             // The limit has dropped what was in front of it; the counts say whether that was right.
-            self.entries
-                .retain(|entry| entry.at == At::Out || entry.sequence >= sequence);
+            let at = self.entries.binary_search_by_key(&sequence, |e| e.sequence);
+            let place = self.place(&self.entries[at.expect("it is there")]);
+            let mut entries = std::mem::take(&mut self.entries);
+            entries.retain(|entry| entry.at == At::Out || self.place(entry) >= place);
+            self.entries = entries;
         }
-        let first = self
-            .entries
-            .iter_mut()
-            .find(|entry| entry.at == At::Ready)
-            .expect("there is a ready one");
-        assert_eq!(first.sequence, sequence, "the oldest ready one comes first");
+        let first = self.first().expect("there is a ready one");
+        let first = &mut self.entries[first];
+        assert_eq!(first.sequence, sequence, "the first ready one comes first");
         assert_eq!(message.routing_key(), sequence.to_string().as_bytes());
         assert!(message.body() == body(sequence, first.len), "byte for byte");
         assert_eq!(first.returned, returned);
@@ -474,8 +504,8 @@ impl World {
             if here as u64 <= most || here == ready {
                 break;
             }
-            let first = self.entries.iter().position(|entry| entry.at == At::Ready);
-            self.entries.remove(first.expect("counted"));
+            let first = self.first().expect("counted");
+            self.entries.remove(first);
         }
     }
 
@@ -559,9 +589,14 @@ proptest! {
     fn a_queue_that_lies_on_disk_is_a_list_all_the_same(
         durable in any::<bool>(),
         most in prop::option::weighted(0.2, 1..2000u64),
+        levels in prop_oneof![
+            3 => Just(Levels::One),
+            2 => (0..10u8).prop_map(Levels::Classic),
+            1 => Just(Levels::Quorum),
+        ],
         ops in vec(op(), 1..120),
     ) {
-        let mut world = World::new(durable, most);
+        let mut world = World::new(durable, most, levels);
         for op in &ops {
             world.run(op);
         }
@@ -572,7 +607,7 @@ proptest! {
 #[test]
 fn a_look_at_the_head_of_an_overflow_leaves_the_rest_where_it_is() {
     use Op::*;
-    let mut world = World::new(false, None);
+    let mut world = World::new(false, None, Levels::One);
     for op in [
         Publish(6, 26_181, 0),
         Evict(0, false),
@@ -599,7 +634,7 @@ fn a_look_at_the_head_of_an_overflow_leaves_the_rest_where_it_is() {
 #[test]
 fn a_message_that_comes_back_while_it_is_being_spilled_is_still_redelivered() {
     use Op::*;
-    let mut world = World::new(false, None);
+    let mut world = World::new(false, None, Levels::One);
     for op in [
         Publish(1, 0, 0),
         Evict(0, false),

@@ -101,7 +101,7 @@ impl Slots {
     }
 
     /// Sequence number behind the slots of the front.
-    pub(super) fn front_end(&self) -> u64 {
+    pub fn front_end(&self) -> u64 {
         self.cold.as_ref().map_or(self.next, |cold| cold.first)
     }
 
@@ -225,7 +225,7 @@ impl Slots {
     }
 
     /// The next cold message comes back: `slot` becomes the last of the front. False when `sequence` is not cold (any more).
-    pub fn load(&mut self, sequence: u64, slot: Slot) -> bool {
+    pub fn load(&mut self, sequence: u64, mut slot: Slot) -> bool {
         let Some(cold) = &mut self.cold else {
             return false;
         };
@@ -242,6 +242,10 @@ impl Slots {
         self.passed(was, sequence);
         if self.front.end() != sequence {
             self.front.pad_to(sequence);
+        }
+        if let Some(index) = &mut self.index {
+            index.insert(sequence, &mut slot);
+            self.cursor = sequence + 1;
         }
         self.front.push(sequence, slot, BLOCK);
         self.live += 1;
@@ -297,6 +301,9 @@ impl Slots {
         self.front.append(cold.tail, cold.end);
         if self.front.end() != self.next {
             self.front.pad_to(self.next);
+        }
+        if self.index.is_some() {
+            (self.cursor, self.holes) = (self.next, false);
         }
         if self.holes {
             self.skip_holes();

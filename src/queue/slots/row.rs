@@ -222,6 +222,17 @@ impl Row {
         self.from(self.base)
     }
 
+    /// Visits each slot that is not settled, in order.
+    pub fn each_mut(&mut self, mut visit: impl FnMut(u64, &mut Slot)) {
+        for (number, block) in self.blocks.iter_mut().enumerate() {
+            for (offset, slot) in block.slots.iter_mut().enumerate() {
+                if slot.state != State::Settled {
+                    visit(self.base + (number * BLOCK + offset) as u64, slot);
+                }
+            }
+        }
+    }
+
     /// Each slot from `sequence` on that is not settled, in order.
     pub fn from(&self, sequence: u64) -> impl Iterator<Item = (u64, &Slot)> {
         let index = sequence.saturating_sub(self.base);

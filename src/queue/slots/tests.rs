@@ -182,7 +182,7 @@ proptest! {
                 Op::PutBack(mask) => {
                     for (sequence, (_, ready)) in &mut model {
                         if !*ready && mask >> (sequence % 64) & 1 == 1 {
-                            slots.put_back(*sequence);
+                            slots.put_back(*sequence, Back::Unsent);
                             *ready = true;
                         }
                     }

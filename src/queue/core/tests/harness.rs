@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use amq_protocol::types::FieldTable;
 
 use super::super::{NEVER, State};
-use super::model::{Model, Place};
+use super::model::{Model, Place, Said};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, LARGE_BODY_BYTES, Message};
 use crate::queue::arguments::QueueKind;
 use crate::queue::dead_letter::Reason;
@@ -19,6 +19,7 @@ use crate::queue::{
     ChannelCredit, ConsumerSpec, Effects, Locked, Outcome, Queue, QueueSpec, Refused, Rules, Taken,
 };
 use crate::store::{Journal, Urgency};
+use crate::wire::table::{write_i64, write_long_string, write_name};
 
 /// Connections.
 pub const MAILBOXES: usize = 3;
@@ -332,7 +333,7 @@ impl Harness {
                 connection.seen = deliveries.len();
             });
             assert!(
-                new[before..].is_sorted(),
+                new[before..].is_sorted() || self.model.rules.order.is_special(),
                 "a connection gets messages in order"
             );
         }
@@ -389,7 +390,7 @@ impl Harness {
 
     fn check_entries(&self, locked: &mut Locked<'_>) {
         let core = &mut locked.core;
-        assert_eq!(core.slots.first_ready(), self.model.ready.first().copied());
+        assert_eq!(core.slots.first_ready(), self.model.head());
         let mut expected = self.model.entries.iter();
         for (sequence, slot) in core.slots.each() {
             let (wanted, entry) = expected.next().expect("a message too many");
@@ -408,6 +409,8 @@ impl Harness {
                 (entry.expires, entry.returned)
             );
             assert_eq!(slot.redelivered, entry.redelivered);
+            assert_eq!(slot.level, entry.level);
+            assert_eq!(core.slots.held_until(sequence), entry.held);
             match &slot.message {
                 Some(message) => check_message(message, entry.id, entry.len),
                 None => assert!(self.out.get(&sequence).is_some_and(|out| out.no_ack)),
@@ -485,7 +488,7 @@ impl Harness {
             assert!(served.get(&number).is_none_or(|count| *count <= SHARE_MAX));
         }
         assert!(
-            idle.is_empty() || self.model.ready.is_empty(),
+            idle.is_empty() || self.model.head().is_none(),
             "a message waits though {idle:?} could take it"
         );
         for one in &idle {
@@ -500,11 +503,7 @@ impl Harness {
     }
 
     fn check_timer(&self) {
-        let head = self
-            .model
-            .ready
-            .first()
-            .map_or(NEVER, |first| self.model.entries[first].expires);
+        let head = self.model.next_event();
         let deadline = head.min(self.unused_until().unwrap_or(NEVER));
         assert!(
             deadline == NEVER || self.timer.is_some_and(|timer| timer <= deadline),
@@ -527,7 +526,10 @@ impl Harness {
     ) {
         let first = self.last_id + 1;
         self.last_id += count as u32;
-        let messages = messages(first, count, ttl, len, persistent, sparse && count < 100);
+        let said: Vec<Said> = (first..first + count as u32)
+            .map(|id| said(id, len, ttl, &self.model.rules))
+            .collect();
+        let messages = messages(&said, persistent, sparse && count < 100, &self.model.rules);
         let links = links(&messages);
         (self.model.unfinished, self.model.died) = (false, false);
         let mut effects = Effects::default();
@@ -541,9 +543,9 @@ impl Harness {
             .take()
             .map_or_else(Rejects::default, |one| *one);
         let fresh = self.model.next;
-        for number in 0..count as u32 {
+        for (number, said) in (0u32..).zip(said) {
             if !refused.indices.contains(&number) {
-                self.model.announce(first + number, len, ttl, self.now);
+                self.model.announce(said, self.now);
             }
         }
         self.conclude(effects, |model, consumers, now, taken| {
@@ -715,8 +717,12 @@ impl Harness {
             for sequence in &sequences {
                 match outcome {
                     Outcome::Ack => self.model.ack(*sequence),
-                    Outcome::Requeue if self.model.put_back(*sequence, true) => {}
-                    Outcome::Requeue => over.push(*sequence),
+                    Outcome::Requeue | Outcome::Return => {
+                        let now = self.now;
+                        if !self.model.put_back(*sequence, Some(outcome), now) {
+                            over.push(*sequence);
+                        }
+                    }
                     Outcome::Discard => {}
                 }
             }
@@ -728,7 +734,7 @@ impl Harness {
                 |model, consumers, now, taken| {
                     if outcome == Outcome::Discard {
                         for sequence in known {
-                            model.bury(sequence, Reason::Rejected);
+                            model.discard(sequence);
                         }
                     }
                     for sequence in over {
@@ -745,7 +751,7 @@ impl Harness {
         let picked = self.pick(mask, true);
         self.release(&picked);
         for delivery in &picked {
-            self.model.put_back(delivery.sequence, false);
+            self.model.put_back(delivery.sequence, None, self.now);
         }
         self.verb(
             |queue, now, effects| queue.unsend(picked.into_iter(), now, effects),
@@ -950,33 +956,70 @@ impl Harness {
     }
 }
 
-/// The messages of a round; `sparse` puts each in a chunk full of others.
-fn messages(
-    first: u32,
-    count: usize,
-    ttl: Option<u64>,
-    len: usize,
-    persistent: bool,
-    sparse: bool,
-) -> Vec<Message> {
-    let mut properties = vec![0u8, 0];
+/// What message `id` says of itself where the queue may look at it: not much, so that it is the same for every seed.
+fn said(id: u32, len: usize, ttl: Option<u64>, rules: &Rules) -> Said {
+    let special = rules.order.is_special();
+    let spread = id.wrapping_mul(2_654_435_761) >> 16;
+    Said {
+        id,
+        len,
+        ttl: ttl.map(|ttl| match special {
+            true => ttl + u64::from(spread % 5),
+            false => ttl,
+        }),
+        priority: (special && !spread.is_multiple_of(4)).then_some((spread % 41) as u8),
+        key: (special && !spread.is_multiple_of(3)).then_some(spread / 8 % 6),
+    }
+}
+
+fn properties(said: &Said, persistent: bool, rules: &Rules) -> Vec<u8> {
+    let mut flags = [0u8, 0];
+    let mut rest = Vec::new();
+    let mut headers = Vec::new();
+    if let Some(key) = said.key {
+        write_name(&mut headers, b"key");
+        match key {
+            0 => write_i64(&mut headers, 7),
+            _ => write_long_string(&mut headers, key.to_string().as_bytes()),
+        }
+    }
+    let delay = said.ttl.filter(|_| rules.order.until_due);
+    if let Some(delay) = delay {
+        write_name(&mut headers, b"x-delay");
+        write_i64(&mut headers, delay as i64);
+    }
+    if !headers.is_empty() {
+        flags[0] |= 0x20;
+        rest.extend_from_slice(&(headers.len() as u32).to_be_bytes());
+        rest.extend(headers);
+    }
     if persistent {
-        properties[0] |= 0x10;
-        properties.push(2);
+        flags[0] |= 0x10;
+        rest.push(2);
     }
-    if let Some(ttl) = ttl {
-        properties[0] |= 0x01;
+    if let Some(priority) = said.priority {
+        flags[0] |= 0x08;
+        rest.push(priority);
+    }
+    if let Some(ttl) = said.ttl.filter(|_| delay.is_none()) {
+        flags[0] |= 0x01;
         let digits = ttl.to_string();
-        properties.push(digits.len() as u8);
-        properties.extend_from_slice(digits.as_bytes());
+        rest.push(digits.len() as u8);
+        rest.extend_from_slice(digits.as_bytes());
     }
-    let mut all = Vec::with_capacity(count);
+    [&flags[..], &rest].concat()
+}
+
+/// The messages of a round; `sparse` puts each in a chunk full of others.
+fn messages(all_said: &[Said], persistent: bool, sparse: bool, rules: &Rules) -> Vec<Message> {
+    let mut all = Vec::with_capacity(all_said.len());
     let mut builder = ChunkBuilder::with_capacity(CHUNK_BYTES_MAX);
     let mut drafts = Vec::new();
-    for number in first..first + count as u32 {
-        let key = number.to_string();
-        let body = vec![number as u8; len];
-        if len >= LARGE_BODY_BYTES {
+    for said in all_said {
+        let properties = properties(said, persistent, rules);
+        let key = said.id.to_string();
+        let body = vec![said.id as u8; said.len];
+        if said.len >= LARGE_BODY_BYTES {
             all.push(Message::new(b"x", key.as_bytes(), &properties, &body));
             continue;
         }
