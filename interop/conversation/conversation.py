@@ -80,7 +80,7 @@ def read_or_play(source, only, allowed):
 
 def not_yet(prefixes, *brokers):
     """Which operations Leveret is not asked yet; none where no Leveret takes part."""
-    return lambda operation: "leveret" in brokers and any(operation.startswith(prefix + ".") for prefix in prefixes)
+    return lambda operation: "leveret" in brokers and any(f"{operation}.".startswith(prefix + ".") for prefix in prefixes)
 
 
 class Differences:

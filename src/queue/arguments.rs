@@ -30,6 +30,7 @@ use crate::wire::{erlang, table};
 pub const QUEUE_TYPE: &str = "x-queue-type";
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
+const DEAD_LETTER_STRATEGY: &str = "x-dead-letter-strategy";
 const SINGLE_ACTIVE: &str = "x-single-active-consumer";
 const DELIVERY_LIMIT: &str = "x-delivery-limit";
 /// Leveret's own, meant for policies: a redeclare with other arguments is accepted.
@@ -117,6 +118,8 @@ pub struct QueueArguments {
     pub max_length_bytes: Option<u64>,
     /// `x-overflow`; quorum queues take `reject-publish-dlx` for `drop-head`, as in RabbitMQ.
     pub overflow: Overflow,
+    /// `x-dead-letter-strategy` is `at-least-once`.
+    pub at_least_once: bool,
     /// `x-single-active-consumer`.
     pub single_active: bool,
     /// `x-delivery-limit`: a negative one is none.
@@ -202,7 +205,7 @@ const ARGUMENTS: &[Argument] = &[
         C | Q,
         checks::dead_letter_routing_key,
     ),
-    row("x-dead-letter-strategy", Q, checks::dead_letter_strategy),
+    row(DEAD_LETTER_STRATEGY, Q, checks::dead_letter_strategy),
     row("x-max-length", C | Q, checks::not_negative),
     row("x-max-length-bytes", C | Q | S, checks::not_negative),
     row("x-max-in-memory-length", Q, checks::not_negative),
@@ -297,6 +300,8 @@ pub fn parse(
         max_length: number(arguments, "x-max-length"),
         max_length_bytes: number(arguments, "x-max-length-bytes"),
         overflow: overflow(arguments, kind),
+        at_least_once: get(arguments, DEAD_LETTER_STRATEGY)
+            .is_some_and(|value| checks::is_text(value, "at-least-once")),
         single_active: is_true(arguments, SINGLE_ACTIVE),
         // A quorum queue takes anything, and what is no number is no limit, as in RabbitMQ.
         delivery_limit: get(arguments, DELIVERY_LIMIT)

@@ -39,7 +39,10 @@ fn the_first_gets_all_until_it_goes_and_then_the_next() {
             peer.publish(1, "", &queue, body);
         }
         assert_eq!(peer.texts(2, 3), ["1", "2", "3"], "{kind}");
-        peer.has(1, &queue, 0, 3);
+        if kind == "classic" {
+            // RabbitMQ's quorum queues do not count those that wait.
+            peer.has(1, &queue, 0, 3);
+        }
         peer.ask(2, &basic::cancel("c2", ""), &basic::cancel_ok("c2"));
         peer.publish(1, "", &queue, "4");
         assert_eq!(peer.delivery(3).text(), "4");
@@ -102,7 +105,7 @@ fn a_higher_priority_takes_over_on_a_quorum_queue_when_all_is_settled() {
     peer.open(3);
     consume(&mut peer, 3, &queue, "high", 9);
     peer.publish(1, "", &queue, "2");
-    peer.has(1, &queue, 1, 2);
+    peer.wait_ready(1, &queue, 1);
     peer.quiet(2, &queue);
     peer.send(2, &basic::ack(first.tag, ""));
     assert_eq!(peer.delivery(3).text(), "2");

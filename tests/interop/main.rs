@@ -61,14 +61,11 @@ fn a_publisher_is_blocked_at_the_memory_watermark() {
 #[test]
 fn the_conversation_is_that_of_rabbitmq() {
     let broker = Broker::start();
+    let http = broker.http.expect("a broker of ours offers HTTP").port();
+    let uri = format!("{}?http={http}", broker.uri());
     python::run(
         "interop/conversation",
-        &[
-            "conversation.py",
-            "--compare",
-            "rabbitmq-4.0.txt",
-            &broker.uri(),
-        ],
+        &["conversation.py", "--compare", "rabbitmq-4.0.txt", &uri],
         None,
     );
 }

@@ -92,8 +92,7 @@ fn a_dead_letter_key_needs_its_exchange() {
 
 #[test]
 fn arguments_of_other_queue_types() {
-    let cases: [(&str, Value); 5] = [
-        ("x-delivery-limit", 5i32.into()),
+    let cases: [(&str, Value); 4] = [
         ("x-max-age", "1h".into()),
         ("x-dead-letter-strategy", "at-least-once".into()),
         ("x-quorum-initial-group-size", 1i32.into()),

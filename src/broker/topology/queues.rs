@@ -148,6 +148,11 @@ impl Vhost {
             declare.auto_delete,
             server_named,
         )?;
+        if parsed.at_least_once {
+            tracing::warn!(
+                "{resource} asks for dead letters at least once, which are not supported yet: at most once"
+            );
+        }
         let spec = QueueSpec {
             name: name.as_str().into(),
             vhost: Arc::clone(&self.name),

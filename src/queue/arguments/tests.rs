@@ -82,6 +82,7 @@ fn every_argument_that_works_is_typed() {
             max_length: Some(u64::from(u32::MAX)),
             max_length_bytes: Some(1 << 40),
             overflow: Overflow::RejectPublish,
+            at_least_once: false,
             single_active: true,
             delivery_limit: Some(-1),
             relaxed_redeclare: true,
