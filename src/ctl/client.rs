@@ -208,12 +208,12 @@ impl Client {
             .map_err(|error| lost(&error))?;
         let driver = tokio::spawn(connection);
         let bytes = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
+        // No Accept: RabbitMQ answers 406 to it where there is no body to send.
         let mut request = Request::builder()
             .method(method)
             .uri(format!("{}/api{path}", self.uri.prefix))
             .header(header::HOST, self.uri.authority())
-            .header(header::AUTHORIZATION, self.uri.authorization())
-            .header(header::ACCEPT, "application/json");
+            .header(header::AUTHORIZATION, self.uri.authorization());
         if body.is_some() {
             request = request.header(header::CONTENT_TYPE, "application/json");
         }
