@@ -36,7 +36,7 @@ fn a_users_rabbitmq_conf_is_good_and_what_has_no_effect_is_named_once() {
         home.path(),
         "rabbitmq.conf",
         "listeners.tcp.default = 5672\nvm_memory_high_watermark.relative = 0.4\ncluster_partition_handling = autoheal\n\
-         queue_leader_locator = balanced\nlog.console = true\nmanagement.tcp.port = 15672\n",
+         queue_leader_locator = balanced\nlog.console = true\nmanagement.login_session_timeout = 480\n",
     );
     let output = output(leveret(home.path()).arg("check-config").arg(&path));
     let text = String::from_utf8_lossy(&output.stdout);
@@ -48,7 +48,7 @@ fn a_users_rabbitmq_conf_is_good_and_what_has_no_effect_is_named_once() {
     for (line, key) in [
         (3, "cluster_partition_handling"),
         (4, "queue_leader_locator"),
-        (6, "management.tcp.port"),
+        (6, "management.login_session_timeout"),
     ] {
         let start = format!("{}:{line}: key '{key}' ", path.display());
         assert_eq!(
