@@ -384,6 +384,11 @@ impl Broker {
         }
     }
 
+    /// Channels that are open.
+    pub fn channels(&self) -> usize {
+        self.channels.load(Ordering::Relaxed)
+    }
+
     /// Channels have closed.
     pub fn close_channels(&self, count: usize) {
         self.channels.fetch_sub(count, Ordering::AcqRel);

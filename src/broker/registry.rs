@@ -1,6 +1,7 @@
 //! The open connections: who they are, and how to reach them.
 
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -18,6 +19,30 @@ pub struct Connection {
     pub user: Arc<str>,
     /// Its vhost.
     pub vhost: Arc<str>,
+    /// The client's end.
+    pub peer: SocketAddr,
+    /// This end.
+    pub local: SocketAddr,
+    /// When it was opened, milliseconds since the epoch.
+    pub opened_ms: u64,
+    /// How the user has logged in.
+    pub mechanism: Box<str>,
+    /// What the client says of itself, as a table's bytes.
+    pub client_properties: Box<[u8]>,
+    /// Channels that it may have.
+    pub channel_max: u16,
+    /// Bytes of a frame.
+    pub frame_max: u32,
+    /// Seconds between heartbeats; 0 is none.
+    pub heartbeat_s: u16,
+}
+
+impl Connection {
+    /// As RabbitMQ calls it, by its two ends.
+    pub fn name(&self) -> String {
+        let canonical = |end: SocketAddr| SocketAddr::new(end.ip().to_canonical(), end.port());
+        format!("{} -> {}", canonical(self.peer), canonical(self.local))
+    }
 }
 
 /// Why a connection may not open.
@@ -128,7 +153,13 @@ impl Registry {
         self.open.lock().connections.len()
     }
 
-    fn all(&self) -> Vec<Arc<Connection>> {
+    /// The connection of that id.
+    pub fn get(&self, id: u64) -> Option<Arc<Connection>> {
+        self.open.lock().connections.get(&id).cloned()
+    }
+
+    /// All of them, in no order.
+    pub fn all(&self) -> Vec<Arc<Connection>> {
         self.open.lock().connections.values().cloned().collect()
     }
 

@@ -24,6 +24,12 @@ pub struct Consumer {
     pub timeout_ms: Option<u64>,
     /// The same, where the consumer itself has said so.
     pub own_timeout_ms: Option<u64>,
+    /// Unsettled deliveries that it may have; 0 is unlimited.
+    pub prefetch: u32,
+    /// It shares the queue with nobody.
+    pub exclusive: bool,
+    /// The arguments of its basic.consume, as a table's bytes; `None` for an empty one.
+    pub arguments: Option<Arc<[u8]>>,
 }
 
 /// All of them, in the order of their ids.
@@ -65,6 +71,11 @@ impl Consumers {
             .binary_search_by_key(&id, |consumer| consumer.id)
             .ok()?;
         Some(self.all.remove(index))
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Consumer] {
+        &self.all
     }
 
     /// Those of a channel.

@@ -18,7 +18,7 @@ use super::Settings;
 use crate::auth::User;
 use crate::broker::Broker;
 use crate::wire::reply::Reply;
-use crate::wire::{limits, method};
+use crate::wire::{limits, method, table};
 
 /// What the client said it can do, as far as the broker acts on it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -57,6 +57,10 @@ pub struct Handshake {
     pub capabilities: Capabilities,
     /// `connection_name` of the client's properties.
     pub name: Option<Box<str>>,
+    /// The client's properties, as a table's bytes.
+    pub client_properties: Box<[u8]>,
+    /// How the user has logged in.
+    pub mechanism: Box<str>,
     user: Option<Arc<User>>,
     tuned: Tuned,
 }
@@ -106,6 +110,8 @@ impl Handshake {
             stage: Stage::StartOk,
             capabilities: Capabilities::default(),
             name: None,
+            client_properties: Box::default(),
+            mechanism: Box::default(),
             user: None,
             tuned: Tuned {
                 channel_max: settings.channel_max,
@@ -192,6 +198,8 @@ impl Handshake {
         {
             return dropped(peer, Reply::unknown_mechanism(mechanism));
         }
+        self.client_properties = table::from_field_table(&start_ok.client_properties).into();
+        self.mechanism = mechanism.into();
         let loopback = peer.ip().to_canonical().is_loopback();
         match broker
             .users

@@ -33,6 +33,8 @@ pub struct Output {
     parts: VecDeque<Part>,
     /// Bytes of `bytes` that are sent.
     sent: usize,
+    /// Bytes sent since the beginning.
+    total: u64,
     /// Body bytes in `parts` that are not sent.
     apart: usize,
     /// In the order of what stands behind them.
@@ -58,6 +60,11 @@ impl Output {
     #[inline]
     pub fn len(&self) -> usize {
         self.bytes.len() - self.sent + self.apart
+    }
+
+    /// Bytes sent since the beginning.
+    pub fn total(&self) -> u64 {
+        self.total
     }
 
     /// Whether everything is sent.
@@ -179,6 +186,7 @@ impl Output {
 
     /// The first `count` unsent bytes have been sent.
     pub fn sent(&mut self, mut count: usize) {
+        self.total += count as u64;
         while let Some(part) = self.parts.front_mut() {
             let before = part.at - self.sent;
             if count < before {

@@ -10,15 +10,16 @@
 //! an answer here; nothing here waits.
 
 mod control;
+mod describe;
 mod open;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::task::Waker;
 
 use amq_protocol::protocol::{AMQPClass, connection};
 
-use self::open::{Fault, Open, close_channel};
+use self::open::{Client, Fault, Open, close_channel};
 use super::Settings;
 use super::channel::Channel;
 use super::handshake::{Handshake, Step};
@@ -56,6 +57,9 @@ pub struct Session {
     /// Its mailbox.
     pub mailbox: Arc<Mailbox>,
     peer: SocketAddr,
+    local: SocketAddr,
+    /// Bytes of the peer that were handled.
+    received: u64,
     /// What is to be sent.
     pub output: Output,
     state: State,
@@ -83,6 +87,8 @@ impl Session {
             id,
             mailbox: Arc::default(),
             peer,
+            local: SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0)),
+            received: 0,
             output: Output::default(),
             state: State::Header,
             now,
@@ -91,6 +97,12 @@ impl Session {
             hung_up: false,
             ends_at,
         }
+    }
+
+    /// The connection's end on this side is there.
+    pub fn at(mut self, local: SocketAddr) -> Self {
+        self.local = local;
+        self
     }
 
     /// The time of the round that begins.
@@ -188,6 +200,7 @@ impl Session {
                 }
             }
         }
+        self.received += used as u64;
         used
     }
 
@@ -206,6 +219,7 @@ impl Session {
 
     /// `count` bytes have been read where [`direct`](Self::direct) said.
     pub fn direct_read(&mut self, count: usize) {
+        self.received += count as u64;
         let State::Open(open) = &mut self.state else {
             return;
         };
@@ -302,8 +316,13 @@ impl Session {
         match step {
             Step::Next => {}
             Step::Open { vhost, user, tuned } => {
-                let (capabilities, name) = (handshake.capabilities, handshake.name.take());
-                match self.open(&vhost, &user, tuned, capabilities) {
+                let name = handshake.name.take();
+                let client = Client {
+                    capabilities: handshake.capabilities,
+                    properties: std::mem::take(&mut handshake.client_properties),
+                    mechanism: std::mem::take(&mut handshake.mechanism),
+                };
+                match self.open(&vhost, &user, tuned, client) {
                     Ok(open) => {
                         let name = name.as_deref().unwrap_or("");
                         let user = &user.name;

@@ -71,7 +71,10 @@ impl Task {
         broker: Arc<Broker>,
         settings: Arc<Settings>,
     ) -> Self {
-        let session = Session::new(Arc::clone(&broker), settings, peer, broker.now());
+        let mut session = Session::new(Arc::clone(&broker), settings, peer, broker.now());
+        if let Ok(local) = stream.local_addr() {
+            session = session.at(local);
+        }
         Self {
             stream,
             session,

@@ -24,7 +24,6 @@ pub struct Call {
     /// The body; empty where the method has none.
     pub(super) body: Bytes,
     /// The header X-Reason.
-    #[expect(dead_code, reason = "closing connections comes next")]
     pub(super) reason: Option<String>,
 }
 

@@ -8,10 +8,13 @@
 //! publishes alone), and bodies are read only from those who are logged in.
 
 mod answer;
+mod ask;
 mod binding_key;
 mod bindings;
 mod call;
+mod channels;
 mod connection;
+mod connections;
 mod dispatch;
 mod exchanges;
 mod health;

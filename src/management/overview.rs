@@ -9,7 +9,13 @@ use crate::broker::Alarm;
 /// GET /overview.
 pub fn overview(call: &Call) -> Result<Answer, Refusal> {
     let (broker, settings) = (call.broker(), &call.door.settings);
-    let mut totals = [0u64, broker.connections() as u64, 0, 0, 0];
+    let mut totals = [
+        broker.channels() as u64,
+        broker.connections() as u64,
+        0,
+        0,
+        0,
+    ];
     let (mut ready, mut unacked, mut any) = (0u64, 0u64, false);
     for vhost in broker.all_vhosts() {
         if !sees(broker, &call.user, &vhost.name) {

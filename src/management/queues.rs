@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 
 use super::call::truth;
 use super::json::{arguments, from_table, short};
-use super::{Answer, Call, NO_CONNECTION, Refusal, list};
+use super::{Answer, Call, NO_CONNECTION, Refusal, channels, connections, list};
 use crate::auth::Verb;
 use crate::broker::topology::DeclareQueue;
 use crate::broker::vhost::Vhost;
 use crate::queue::Queue;
 
 /// One as lists show it.
-pub fn document(call: &Call, queue: &Queue) -> Value {
+pub fn document(call: &Call, queue: &Arc<Queue>) -> Value {
     let spec = &queue.spec;
     let (ready, unacked) = (queue.ready(), queue.unacked());
     let kind = match spec.arguments.inner().get("x-queue-type") {
@@ -46,9 +46,19 @@ pub fn document(call: &Call, queue: &Queue) -> Value {
     document["policy"] = Value::Null;
     document["operator_policy"] = Value::Null;
     document["effective_policy_definition"] = json!({});
-    document["exclusive_consumer_tag"] = Value::Null;
-    document["single_active_consumer_tag"] = Value::Null;
+    // The lock must be free again: consumers' connections may wait for it before they answer.
+    let singles_out = queue.lock().singles_out();
+    let consumers = match singles_out {
+        true => channels::of_queue(call, queue),
+        false => Vec::new(),
+    };
+    let (active, exclusive) = channels::singled_out(&consumers);
+    document["exclusive_consumer_tag"] = exclusive;
+    document["single_active_consumer_tag"] = active;
     document["storage_version"] = 2.into();
+    if let Some(owner) = spec.owner.and_then(|id| call.broker().registry().get(id)) {
+        document["owner_pid_details"] = connections::details(&owner);
+    }
     document
 }
 
@@ -76,6 +86,7 @@ fn named(call: &Call) -> Result<(Arc<Vhost>, Arc<Queue>), Refusal> {
 pub fn one(call: &Call) -> Result<Answer, Refusal> {
     let (_, queue) = named(call)?;
     let mut document = document(call, &queue);
+    document["consumer_details"] = channels::of_queue(call, &queue).into();
     document["incoming"] = json!([]);
     document["deliveries"] = json!([]);
     Ok(Answer::Json(list::pick(call, document)))

@@ -2,7 +2,8 @@
 
 use super::login::Who::{self, Any, Monitor, Vhost, VhostMonitor};
 use super::{
-    Answer, Call, Refusal, bindings, exchanges, health, messages, overview, queues, vhosts,
+    Answer, Call, Refusal, bindings, channels, connections, exchanges, health, messages, overview,
+    queues, vhosts,
 };
 
 /// The methods that routes know.
@@ -127,6 +128,17 @@ pub static ROUTES: &[Route] = &[
 
     route("/vhosts", &[get(Any, vhosts::all)]),
     route("/vhosts/{vhost}", &[get(VhostMonitor, vhosts::one)]),
+
+    route("/connections", &[get(Any, connections::all)]),
+    route("/connections/username/{username}", &[get(Any, connections::all_of_user), delete(Any, connections::delete_of_user)]),
+    route("/connections/{name}", &[get(Any, connections::one), delete(Any, connections::delete)]),
+    route("/connections/{name}/channels", &[get(Any, channels::of_connection)]),
+    route("/vhosts/{vhost}/connections", &[get(Vhost, connections::of_vhost)]),
+    route("/channels", &[get(Any, channels::all)]),
+    route("/channels/{channel}", &[get(Any, channels::one)]),
+    route("/vhosts/{vhost}/channels", &[get(Vhost, channels::of_vhost)]),
+    route("/consumers", &[get(Any, channels::consumers)]),
+    route("/consumers/{vhost}", &[get(Any, channels::consumers)]),
 
     route("/exchanges", &[get(Any, exchanges::all)]),
     route("/exchanges/{vhost}", &[get(VhostMonitor, exchanges::all)]),

@@ -3,7 +3,7 @@
 //! Consumers with room stand in turn, one line for each priority; whoever is served goes to the end of its line, whoever
 //! cannot take more leaves the line until what blocks it is over. Called by the core, under the queue's lock.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -73,7 +73,12 @@ impl ChannelCredit {
 
     /// Whether there is a limit.
     pub fn is_limited(&self) -> bool {
-        self.limit.load(Ordering::Relaxed) != 0
+        self.limit() != 0
+    }
+
+    /// The limit; 0 is none.
+    pub fn limit(&self) -> u32 {
+        self.limit.load(Ordering::Relaxed)
     }
 }
 
@@ -129,6 +134,23 @@ impl Consumers {
     /// How many there are.
     pub fn len(&self) -> usize {
         self.all.len()
+    }
+
+    /// Whether one of them is the single active one, or an exclusive one.
+    pub fn singles_out(&self) -> bool {
+        self.exclusive || self.active().is_some()
+    }
+
+    /// The mailboxes of those who have any, each once.
+    pub fn mailboxes(&self) -> Vec<Arc<Mailbox>> {
+        let mut all: Vec<Arc<Mailbox>> = Vec::new();
+        let mut seen = HashSet::new();
+        for consumer in &self.all {
+            if seen.insert(Arc::as_ptr(&consumer.spec.mailbox)) {
+                all.push(Arc::clone(&consumer.spec.mailbox));
+            }
+        }
+        all
     }
 
     /// Nobody yet, of whom one at a time is to get the messages; with `preempts` always one of the highest priority.

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use super::Queue;
+use super::figures::Question;
 use super::sync::{Mutex, MutexGuard};
 use crate::message::Message;
 use crate::wire::reply::Reply;
@@ -53,6 +54,8 @@ pub enum Control {
     Alarm,
     /// The head of a queue that a basic.get waits for has come from disk: try again.
     Loaded,
+    /// Somebody wants to know how the connection is.
+    Describe(Question),
 }
 
 /// Bytes of direct replies that a connection may hold unsent; one may go over it, more are dropped, as at-most-once allows.

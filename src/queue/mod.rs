@@ -13,6 +13,7 @@ pub mod dedup;
 pub mod delivery_limit;
 mod effects;
 mod expiry;
+pub mod figures;
 pub mod log;
 pub mod mailbox;
 pub mod order;
@@ -408,6 +409,16 @@ impl Locked<'_> {
     /// The queue's number of its single active consumer, where it has one.
     pub fn active_consumer(&self) -> Option<u32> {
         self.core.active_consumer()
+    }
+
+    /// Whether one of its consumers is another than the rest: the single active one, or an exclusive one.
+    pub fn singles_out(&self) -> bool {
+        self.core.singles_out()
+    }
+
+    /// The mailboxes of the connections that consume from the queue, each once.
+    pub fn consuming(&self) -> Vec<Arc<Mailbox>> {
+        self.core.consuming()
     }
 
     /// Takes the oldest message, if there is one; with `no_ack` it is settled at once.

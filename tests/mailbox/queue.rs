@@ -14,6 +14,10 @@ use crate::message::Message;
 #[allow(dead_code, reason = "not all that the broker uses is needed here")]
 pub mod mailbox;
 
+#[path = "../../src/queue/figures.rs"]
+#[allow(dead_code, reason = "questions are only passed on here")]
+pub mod figures;
+
 /// Locks with parking_lot's signatures under which shuttle explores the interleavings.
 pub mod sync {
     pub use shuttle::sync::MutexGuard;

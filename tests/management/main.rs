@@ -8,6 +8,7 @@ mod support;
 
 mod bindings;
 mod client;
+mod connections;
 mod door;
 mod exchanges;
 mod health;

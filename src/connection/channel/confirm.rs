@@ -140,6 +140,12 @@ impl Confirms {
         Some(*published as u32)
     }
 
+    /// Messages of the channel that are not answered yet.
+    pub fn unconfirmed(&self, channel: u16) -> u64 {
+        let found = self.channels.iter().find(|one| one.channel == channel);
+        found.map_or(0, |confirm| confirm.published - confirm.acked)
+    }
+
     /// Whether messages wait for their receipt.
     #[inline]
     pub fn has_unnoted(&self) -> bool {

@@ -16,6 +16,7 @@ use crate::queue::mailbox::Delivery;
 use crate::queue::{ConsumerSpec, Effects, Outcome, arguments};
 use crate::wire::method::DeliverPrefix;
 use crate::wire::reply::Reply;
+use crate::wire::table;
 
 impl Channel {
     /// basic.qos: per consumer for those started later; global for all consumers of the channel, at once.
@@ -125,6 +126,10 @@ impl Channel {
             no_ack: consume.no_ack,
             timeout_ms: timeout_ms.or(cx.settings.consumer_timeout_ms),
             own_timeout_ms: parsed.timeout_ms,
+            prefetch: self.prefetch,
+            exclusive: consume.exclusive && !is_quorum,
+            arguments: (!consume.arguments.inner().is_empty())
+                .then(|| table::from_field_table(&consume.arguments).into()),
         });
         self.consumers += 1;
         out.gate_if_can(attended, cx.broker.journal());

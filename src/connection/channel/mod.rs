@@ -35,6 +35,7 @@ use self::unacked::UnackedList;
 use super::context::Context;
 use super::output::Output;
 use crate::queue::ChannelCredit;
+use crate::queue::figures::ChannelFigures;
 use crate::wire::method;
 use crate::wire::reply::Reply;
 
@@ -189,6 +190,26 @@ impl Channel {
             self.send(out, &AMQPClass::Confirm(ok));
         }
         Ok(())
+    }
+
+    /// What somebody who asks is told.
+    pub(crate) fn figures(&self, cx: &Context) -> ChannelFigures {
+        let (uncommitted, uncommitted_acks) = match &self.mode {
+            Mode::Tx(tx) => tx.waiting(),
+            Mode::Plain | Mode::Confirm => (0, 0),
+        };
+        ChannelFigures {
+            number: self.number,
+            confirm: matches!(self.mode, Mode::Confirm),
+            transactional: matches!(self.mode, Mode::Tx(_)),
+            consumers: self.consumers,
+            unacked: self.unacked.len() as u64,
+            unconfirmed: cx.confirms.unconfirmed(self.number),
+            uncommitted: uncommitted as u64,
+            uncommitted_acks: uncommitted_acks as u64,
+            prefetch: self.prefetch,
+            global_prefetch: self.credit.as_ref().map_or(0, |credit| credit.limit()),
+        }
     }
 
     /// The end of the channel, however it comes: consumers go, what is out goes back, what was collected is applied first.

@@ -56,6 +56,14 @@ impl Tx {
         self.settles.push((unacked, outcome));
     }
 
+    /// Publishes and settles that wait.
+    pub fn waiting(&self) -> (usize, usize) {
+        (
+            self.publishes.len() + self.returns.len(),
+            self.settles.len(),
+        )
+    }
+
     /// Takes the settles out: they did not happen.
     pub fn take_settles(&mut self) -> Vec<Unacked> {
         std::mem::take(&mut self.settles)

@@ -10,6 +10,7 @@ impl Session {
         match control {
             Control::Close(reply) => self.close(reply, CLOSE_MS),
             Control::Alarm => self.look_at_alarms(false),
+            Control::Describe(question) => self.describe(&question),
             Control::Loaded => {
                 let State::Open(open) = &mut self.state else {
                     return;

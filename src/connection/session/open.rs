@@ -42,6 +42,13 @@ pub(super) struct Open {
     direct_size: usize,
 }
 
+/// What the handshake has learned of the client.
+pub(super) struct Client {
+    pub(super) capabilities: Capabilities,
+    pub(super) properties: Box<[u8]>,
+    pub(super) mechanism: Box<str>,
+}
+
 /// Why an open connection stops handling frames.
 pub(super) enum Fault {
     Reply(Reply),
@@ -72,7 +79,7 @@ impl Session {
         vhost: &str,
         user: &Arc<User>,
         tuned: Tuned,
-        capabilities: Capabilities,
+        client: Client,
     ) -> Result<Open, Reply> {
         let registry = self.broker.registry();
         let refused = |refusal: Refusal| refusal.reply(vhost, &user.name);
@@ -99,6 +106,14 @@ impl Session {
             mailbox: Arc::clone(&self.mailbox),
             user: Arc::clone(&user.name),
             vhost: Arc::clone(&found.name),
+            peer: self.peer,
+            local: self.local,
+            opened_ms: self.now,
+            mechanism: client.mechanism,
+            client_properties: client.properties,
+            channel_max: tuned.channel_max,
+            frame_max: tuned.frame_max,
+            heartbeat_s: tuned.heartbeat_s,
         };
         registry.add(Arc::new(entry), &most).map_err(refused)?;
         // Whoever deletes the vhost marks it first and then closes who is registered: one of the two is seen.
@@ -117,7 +132,7 @@ impl Session {
             access,
             permitted,
             tuned,
-            capabilities,
+            capabilities: client.capabilities,
             confirms: Confirms::default(),
             queues: Queues::default(),
             settles: Settles::default(),

@@ -7,10 +7,19 @@ use crate::queue::Queue;
 use crate::queue::consumers::{ConsumerSpec, ExclusiveUse};
 use crate::queue::effects::Effects;
 use crate::queue::expiry::NEVER;
+use crate::queue::mailbox::Mailbox;
 
 impl Core {
     pub(in crate::queue) fn active_consumer(&self) -> Option<u32> {
         self.consumers.active()
+    }
+
+    pub(in crate::queue) fn singles_out(&self) -> bool {
+        self.consumers.singles_out()
+    }
+
+    pub(in crate::queue) fn consuming(&self) -> Vec<Arc<Mailbox>> {
+        self.consumers.mailboxes()
     }
 
     pub(in crate::queue) fn consumer_count(&self) -> usize {
