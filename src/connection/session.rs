@@ -99,12 +99,6 @@ impl Session {
         }
     }
 
-    /// The connection's end on this side is there.
-    pub fn at(mut self, local: SocketAddr) -> Self {
-        self.local = local;
-        self
-    }
-
     /// The time of the round that begins.
     pub fn begin_round(&mut self, now: u64) {
         self.now = now;

@@ -1,10 +1,18 @@
 //! What a session says of itself when somebody asks.
 
+use std::net::SocketAddr;
+
 use super::open::Open;
 use super::{Session, State};
 use crate::queue::figures::{ConsumerFigures, Course, Detail, Figures, Question};
 
 impl Session {
+    /// The connection's end on this side is there.
+    pub fn at(mut self, local: SocketAddr) -> Self {
+        self.local = local;
+        self
+    }
+
     /// Answers; whoever has asked may have given up.
     pub(super) fn describe(&self, question: &Question) {
         let State::Open(open) = &self.state else {
