@@ -75,6 +75,8 @@ pub struct Publisher {
     walk: Walk,
     routes: Routes,
     queues: Vec<Local>,
+    /// One of them keeps transient messages as well, or did.
+    keeps_any: bool,
     dirty: Vec<u32>,
     /// What stays in memory.
     passing: Filling,
@@ -103,6 +105,7 @@ impl Publisher {
             walk: Walk::new(vhost),
             routes: Routes::default(),
             queues: Vec::new(),
+            keeps_any: false,
             dirty: Vec::new(),
             passing: Filling::default(),
             for_disk: Filling::default(),
@@ -188,7 +191,8 @@ impl Publisher {
         body: &[u8],
         origin: Origin,
     ) {
-        let for_disk = Self::is_kept(&self.queues, self.routes.found(), persistent);
+        let for_disk = (persistent || self.keeps_any)
+            && Self::is_kept(&self.queues, self.routes.found(), persistent);
         let persistent = persistent || for_disk;
         let (chunk, draft) = self.draft(names, properties, persistent, for_disk, body);
         self.pending += 1;
@@ -224,7 +228,8 @@ impl Publisher {
         local.pending.push(pending);
     }
 
-    #[inline]
+    // In line: its arguments cost as much as a tenth of its work.
+    #[inline(always)]
     fn draft(
         &mut self,
         names: &[u8],
@@ -289,7 +294,8 @@ impl Publisher {
             .is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
         if keyed && self.knows(names) {
             let targets = self.routes.found().clone();
-            let for_disk = Self::is_kept(&self.queues, &targets, persistent);
+            let for_disk =
+                (persistent || self.keeps_any) && Self::is_kept(&self.queues, &targets, persistent);
             let persistent = persistent || for_disk;
             let placed = self.place(names, raw, persistent, for_disk, body, &[]);
             self.push(&targets, placed, origin);
@@ -312,7 +318,8 @@ impl Publisher {
         if keyed {
             self.remember(names, &targets);
         }
-        let for_disk = Self::is_kept(&self.queues, &targets, persistent);
+        let for_disk =
+            (persistent || self.keeps_any) && Self::is_kept(&self.queues, &targets, persistent);
         let persistent = persistent || for_disk;
         let placed = self.place(names, shown, persistent, for_disk, body, &extra.bcc);
         self.push(&targets, placed, origin);
@@ -371,8 +378,10 @@ impl Publisher {
             .iter()
             .rposition(|local| Arc::ptr_eq(&local.queue, &queue))
             .unwrap_or_else(|| {
+                let keeps_all = queue.kind == QueueKind::Quorum;
+                self.keeps_any |= keeps_all;
                 self.queues.push(Local {
-                    keeps_all: queue.kind == QueueKind::Quorum,
+                    keeps_all,
                     queue,
                     pending: Vec::new(),
                 });
@@ -525,9 +534,9 @@ impl Publisher {
                 wakers.take_wakers(&mut effects);
                 broker.perform(&queue, effects);
             }
-            if !placed && orphan.origin.mandatory {
+            if !placed && orphan.origin.is_mandatory() {
                 unroutable.push(Unroutable {
-                    channel: orphan.origin.channel,
+                    channel: orphan.origin.channel(),
                     message,
                 });
             }

@@ -85,12 +85,8 @@ pub fn publish(call: &Call) -> Result<Answer, Refusal> {
         routing_key: routing_key.as_bytes(),
         properties: &raw,
         body,
-        origin: Origin {
-            channel: 1,
-            // So that it is heard of, should its queue go on the way.
-            mandatory: true,
-            confirm: Some(1),
-        },
+        // Mandatory, so that it is heard of, should its queue go on the way.
+        origin: Origin::new(1, true, Some(1)),
     };
     let placed = publisher.publish(broker, &exchange, publish);
     let (mut wakers, mut unroutable) = (Effects::default(), Vec::new());

@@ -145,15 +145,14 @@ impl Slots {
     pub fn push(&mut self, message: Message, expires: u64) -> u64 {
         let sequence = self.next;
         self.resident += self.compactor.pushed(&message) as u64;
-        let mut slot = Slot::ready(message, expires);
-        if self.index.is_some() {
-            self.pushed(sequence, &mut slot);
-        }
         let row = match &mut self.cold {
             None => &mut self.front,
             Some(cold) => &mut cold.tail,
         };
-        row.push(sequence, slot, self.live);
+        row.push(sequence, Slot::ready(message, expires), self.live);
+        if self.index.is_some() {
+            self.pushed(sequence);
+        }
         self.live += 1;
         self.next += 1;
         self.compactor.live_then = self.compactor.live_then.max(self.live);

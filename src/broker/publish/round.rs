@@ -6,15 +6,11 @@ use crate::message::{ChunkBuilder, Draft, Message, SealedChunk};
 pub(super) const FOR_DISK: u32 = 1 << 31;
 
 /// Who published a message: whom to tell when it is routed nowhere after all, or refused.
+///
+/// One word, because every message carries it to its queue: the channel's number above, two flags, and the low half of the
+/// message's number on a channel that confirms.
 #[derive(Clone, Copy)]
-pub struct Origin {
-    /// Number of the channel.
-    pub channel: u16,
-    /// It is to be returned when it has no route.
-    pub mandatory: bool,
-    /// Low half of its number on a channel that confirms.
-    pub confirm: Option<u32>,
-}
+pub struct Origin(u64);
 
 /// A message on its way to a queue: chunk, place in it, and where it came from.
 pub(super) struct Pending {
@@ -48,10 +44,30 @@ impl Filling {
 }
 
 impl Origin {
-    pub(super) fn refusal(&self) -> Option<Refusal> {
-        self.confirm.map(|confirm| Refusal {
-            channel: self.channel,
-            confirm,
+    const CONFIRMS: u64 = 1 << 32;
+    const MANDATORY: u64 = 1 << 33;
+
+    /// A publish of that channel. `mandatory`: it is to be returned when it has no route. `confirm`: the low half of its number
+    /// there, if the channel confirms.
+    #[inline]
+    pub fn new(channel: u16, mandatory: bool, confirm: Option<u32>) -> Self {
+        let flag = if mandatory { Self::MANDATORY } else { 0 };
+        let number = confirm.map_or(0, |number| Self::CONFIRMS | u64::from(number));
+        Self(u64::from(channel) << 48 | flag | number)
+    }
+
+    pub(super) fn channel(self) -> u16 {
+        (self.0 >> 48) as u16
+    }
+
+    pub(super) fn is_mandatory(self) -> bool {
+        self.0 & Self::MANDATORY != 0
+    }
+
+    pub(super) fn refusal(self) -> Option<Refusal> {
+        (self.0 & Self::CONFIRMS != 0).then(|| Refusal {
+            channel: self.channel(),
+            confirm: self.0 as u32,
         })
     }
 }

@@ -127,17 +127,13 @@ impl Channel {
     }
 
     /// Counts a publish that is taken, and says who made it.
-    #[inline]
+    #[inline(always)]
     fn origin(&self, cx: &mut Context, mandatory: bool) -> Origin {
         let confirm = match self.mode {
             Mode::Confirm => cx.confirms.published(self.number),
             _ => None,
         };
-        Origin {
-            channel: self.number,
-            mandatory,
-            confirm,
-        }
+        Origin::new(self.number, mandatory, confirm)
     }
 
     /// The method of a publish whose content is still to come.

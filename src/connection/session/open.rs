@@ -178,7 +178,8 @@ impl Open {
     }
 
     /// Handles the next frame, or the three of a publish that lies whole in front.
-    #[inline]
+    // A function of its own: in line, its caller has too much to keep in registers.
+    #[inline(never)]
     pub(super) fn step(&mut self, bytes: &[u8], out: &mut Output) -> Result<usize, Fault> {
         if let Some((number, missing)) = self.direct {
             return self.direct_step(number, missing, bytes, out);

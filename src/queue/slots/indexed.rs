@@ -50,8 +50,14 @@ impl Slots {
         self.index.is_some()
     }
 
-    pub(super) fn pushed(&mut self, sequence: u64, slot: &mut super::Slot) {
-        if let Some(index) = &mut self.index {
+    /// A message has been appended.
+    #[cold]
+    pub(super) fn pushed(&mut self, sequence: u64) {
+        let row = match &mut self.cold {
+            None => &mut self.front,
+            Some(cold) => &mut cold.tail,
+        };
+        if let (Some(index), Some(slot)) = (&mut self.index, row.get_mut(sequence)) {
             index.insert(sequence, slot);
             if self.cold.is_none() {
                 self.cursor = sequence + 1;
@@ -59,6 +65,7 @@ impl Slots {
         }
     }
 
+    #[cold]
     pub(super) fn first_indexed(&self) -> Option<u64> {
         match &self.index {
             Some(index) if self.cold.is_none() => index.first(),
@@ -66,6 +73,7 @@ impl Slots {
         }
     }
 
+    #[cold]
     pub(super) fn take_indexed(&mut self, sequence: u64) {
         if let (Some(index), Some(slot)) = (&mut self.index, self.front.get(sequence)) {
             index.take(sequence, slot);
@@ -79,7 +87,7 @@ impl Slots {
     }
 
     /// Somebody is done with a message that it had, if so: the next of its key may go.
-    #[inline]
+    #[cold]
     pub fn release(&mut self, sequence: u64) {
         if let (Some(index), Some(slot)) = (&mut self.index, self.front.get(sequence))
             && slot.state == State::Delivered
