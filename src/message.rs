@@ -387,6 +387,14 @@ impl Message {
         message
     }
 
+    /// The same message with other properties.
+    pub fn with_properties(&self, properties: &[u8]) -> Self {
+        let mut message =
+            Self::from_parts(self.names(), properties, self.body(), self.hidden_keys());
+        message.flags |= self.flags;
+        message
+    }
+
     fn bytes(&self, from: usize, len: usize) -> &[u8] {
         let from = self.start as usize + from;
         &self.chunk.data[from..from + len]

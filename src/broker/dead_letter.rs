@@ -9,6 +9,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::Broker;
+use super::delayed;
 use super::publish::kept_by;
 use super::vhost::{Vhost, Walk};
 use crate::message::Message;
@@ -37,6 +38,19 @@ impl Todo {
         if !self.queues.contains(queue) {
             self.queues.push(Arc::clone(queue));
         }
+    }
+
+    /// Performs what a queue has asked for, but for dead letters: those come in their turn.
+    fn perform(&mut self, broker: &Broker, queue: &Arc<Queue>, mut effects: Effects) {
+        if std::mem::take(&mut effects.dying) {
+            self.queue(queue);
+        }
+        if let Some(refused) = effects.refused.take() {
+            let letters = refused.letters.into_iter();
+            self.refused
+                .extend(letters.map(|one| (Arc::clone(queue), one)));
+        }
+        broker.perform(queue, effects);
     }
 }
 
@@ -100,6 +114,12 @@ fn work(broker: &Broker, mut todo: Todo) {
             continue;
         }
         batches += 1;
+        if rules.order.until_due {
+            for (target, effects) in delayed::release(broker, &queue, &dying) {
+                todo.perform(broker, &target, effects);
+            }
+            continue;
+        }
         if let (Some(vhost), Some(dead_letter)) =
             (broker.vhost(&queue.spec.vhost), &rules.dead_letter)
         {
@@ -198,14 +218,6 @@ fn place(
         let _ = target
             .lock()
             .publish(std::iter::once(copy.clone()), &links, now, &mut effects);
-        if std::mem::take(&mut effects.dying) {
-            todo.queue(&target);
-        }
-        if let Some(refused) = effects.refused.take() {
-            let letters = refused.letters.into_iter();
-            todo.refused
-                .extend(letters.map(|one| (Arc::clone(&target), one)));
-        }
-        broker.perform(&target, effects);
+        todo.perform(broker, &target, effects);
     }
 }

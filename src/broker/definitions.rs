@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 
 use super::exchange::Exchange;
+use super::hidden::Purpose;
 use super::operator::VhostMetadata;
 use super::operator::parameters::{OPERATOR_POLICY, POLICY};
 use super::operator::policies::Policy;
@@ -186,6 +187,20 @@ impl Change<'_> {
         }
     }
 
+    /// A queue of an exchange is there.
+    pub fn hidden_queue(&mut self, exchange: &str, purpose: Purpose, queue: &Queue) {
+        if queue.spec.durable {
+            self.put(self::hidden_queue(exchange, purpose, queue));
+        }
+    }
+
+    /// A queue of an exchange is gone with all that is in it.
+    pub fn no_hidden_queue(&mut self, exchange: &str, purpose: Purpose, queue: &Queue) {
+        if queue.spec.durable {
+            self.forget(Kind::Queue, &hidden_key(exchange, purpose, queue));
+        }
+    }
+
     /// A binding is there.
     pub fn binding(&mut self, binding: &Binding<'_>) {
         if binding.durable {
@@ -344,6 +359,16 @@ pub fn queue(queue: &Queue) -> Definition {
     let mut bytes = spec.id.to_le_bytes().to_vec();
     bytes.extend_from_slice(&table::from_field_table(&value));
     (Kind::Queue, key(&[&spec.vhost, &spec.name]), bytes)
+}
+
+/// That of a durable queue of an exchange: a queue's, under a key of three names.
+pub fn hidden_queue(exchange: &str, purpose: Purpose, queue: &Queue) -> Definition {
+    let (kind, _, value) = self::queue(queue);
+    (kind, hidden_key(exchange, purpose, queue), value)
+}
+
+fn hidden_key(exchange: &str, purpose: Purpose, queue: &Queue) -> Vec<u8> {
+    key(&[&queue.spec.vhost, exchange, purpose.name()])
 }
 
 /// A binding's.

@@ -1,17 +1,19 @@
 //! An exchange as a vhost holds it: what it was declared as, its matcher, and a version by which cached routes are checked.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use amq_protocol::types::FieldTable;
 use parking_lot::RwLock;
 
+use super::hidden::Purpose;
 use super::history::History;
 use super::operator::policies::{Policy, alternate_of};
 use crate::exchange::{
-    Depends, Envelope, Kind, KindInfo, Matcher, Stable, Target, hash, history_length,
+    Depends, Envelope, Kind, KindInfo, Matcher, Stable, Target, delay_ms, hash, history_length,
 };
 use crate::queue::Queue;
+use crate::wire::properties::Properties;
 
 /// What a binding leads to.
 pub type Destination = Target<Arc<Queue>, Arc<Exchange>>;
@@ -24,6 +26,8 @@ pub struct Exchange {
     pub name: Arc<str>,
     /// direct, fanout, topic, headers ...
     pub kind: &'static KindInfo,
+    /// The kind by which it routes: its own, or the one that stands beneath that.
+    pub routing: &'static KindInfo,
     /// Survives a restart.
     pub durable: bool,
     /// Goes with its last binding as a source.
@@ -40,6 +44,8 @@ pub struct Exchange {
     depends: Depends,
     /// What a recent history exchange remembers.
     history: Option<Box<History>>,
+    /// Where a delayed message exchange holds its messages.
+    delay: OnceLock<Arc<Queue>>,
     matcher: RwLock<Box<dyn Matcher<Destination>>>,
 }
 
@@ -88,12 +94,14 @@ impl Exchange {
     /// A new exchange without bindings.
     pub fn new(id: u64, spec: ExchangeSpec) -> Arc<Self> {
         let matcher = Self::matcher(spec.kind, &spec.arguments);
-        let history = (spec.kind.kind == Kind::RecentHistory)
+        let routing = spec.kind.routing(&spec.arguments);
+        let history = (routing.kind == Kind::RecentHistory)
             .then(|| Box::new(History::new(history_length(&spec.arguments))));
         Arc::new(Self {
             id,
             name: spec.name,
             kind: spec.kind,
+            routing,
             durable: spec.durable,
             auto_delete: spec.auto_delete,
             internal: spec.internal,
@@ -104,6 +112,7 @@ impl Exchange {
             gone: AtomicBool::new(false),
             depends: matcher.depends(),
             history,
+            delay: OnceLock::new(),
             matcher: RwLock::new(matcher),
         })
     }
@@ -172,6 +181,35 @@ impl Exchange {
         self.history.as_deref()
     }
 
+    /// Its queue for that, if it has one.
+    pub fn hidden(&self, purpose: Purpose) -> Option<&Arc<Queue>> {
+        match purpose {
+            Purpose::Delay => self.delay.get(),
+        }
+    }
+
+    /// All its hidden queues.
+    pub fn all_hidden(&self) -> impl Iterator<Item = (Purpose, &Arc<Queue>)> {
+        let of = |purpose| Some((purpose, self.hidden(purpose)?));
+        Purpose::ALL.into_iter().filter_map(of)
+    }
+
+    /// This is its queue for that, for good.
+    pub fn attach(&self, purpose: Purpose, queue: Arc<Queue>) {
+        let place = match purpose {
+            Purpose::Delay => &self.delay,
+        };
+        let known = place.set(queue);
+        debug_assert!(known.is_ok(), "an exchange has one queue for each purpose");
+    }
+
+    /// Where it holds the message until it is due, if so.
+    #[inline]
+    pub fn holds(&self, properties: Properties<'_>) -> Option<&Arc<Queue>> {
+        let queue = self.delay.get()?;
+        delay_ms(properties).map(|_| queue)
+    }
+
     /// Adds a binding; the topology has seen that it is new.
     pub fn bind(&self, key: &[u8], arguments: &FieldTable, destination: Destination) {
         let mut matcher = self.matcher.write();
@@ -192,9 +230,15 @@ impl Exchange {
         self.invalidate();
     }
 
-    /// The destinations of a message, and the version that they hold for: both under the matcher's lock, so that a route is
+    /// The destinations of a message (the queue that holds it, where that is so), and the version that they hold for: both under the matcher's lock, so that a route is
     /// never remembered under a version that it does not know of.
     pub fn route(&self, message: &Envelope<'_>, out: &mut Vec<Destination>) -> u64 {
+        if let Some(queue) = self.holds(message.properties) {
+            if message.first {
+                out.push(Target::Queue(Arc::clone(queue)));
+            }
+            return self.version();
+        }
         let matcher = self.matcher.read();
         matcher.route(message, out);
         self.version()

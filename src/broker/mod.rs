@@ -7,8 +7,10 @@ pub mod access;
 mod clock;
 mod dead_letter;
 pub mod definitions;
+mod delayed;
 pub mod document;
 pub mod exchange;
+pub mod hidden;
 mod history;
 pub mod json;
 pub mod keeper;
@@ -184,10 +186,13 @@ impl Broker {
         &self.pager
     }
 
-    /// All queues of all vhosts, in no order.
+    /// All queues of all vhosts, those of exchanges included, in no order.
     pub fn all_queues(&self) -> Vec<Arc<Queue>> {
         let vhosts: Vec<Arc<Vhost>> = self.vhosts.read().values().cloned().collect();
-        vhosts.iter().flat_map(|vhost| vhost.all_queues()).collect()
+        vhosts
+            .iter()
+            .flat_map(|vhost| vhost.every_queue())
+            .collect()
     }
 
     /// What definitions are written to.

@@ -11,6 +11,7 @@ use serde_json::Value;
 
 use super::definitions::{self, Definition, fields, flag, names, sub_table, text, texts};
 use super::exchange::{Exchange, ExchangeSpec};
+use super::hidden::{self, Purpose};
 use super::operator::parameters::OPERATOR_POLICY;
 use super::operator::policies::Policy;
 use super::operator::{MAX_CHANNELS, MAX_CONNECTIONS, VhostMetadata};
@@ -18,7 +19,7 @@ use super::vhost::Vhost;
 use super::{Broker, Settings};
 use crate::auth::{Algorithm, PasswordHash, Permission, TopicPermission, Users};
 use crate::exchange::{Target, alternate, find};
-use crate::queue::{Queue, QueueSpec, Rules, arguments};
+use crate::queue::{Effects, Queue, QueueSpec, Rules, arguments};
 use crate::store::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::record::Kind;
@@ -52,6 +53,7 @@ pub fn open(
         ledgers: found.ledgers,
         seen: found.seen,
         clean: found.clean,
+        attached: Vec::new(),
     };
     for wanted in [
         Kind::Vhost,
@@ -72,6 +74,10 @@ pub fn open(
             }
         }
     }
+    restoring.attach_hidden();
+    for (queue, effects) in restoring.attached.drain(..) {
+        broker.perform(&queue, effects);
+    }
     for vhost in broker.kept_vhosts() {
         if vhost.is_deleting() {
             broker.finish_deletion(&vhost);
@@ -85,6 +91,8 @@ struct Restoring<'a> {
     ledgers: HashMap<u64, Ledger>,
     seen: HashMap<u64, KnownIds>,
     clean: bool,
+    /// Queues of exchanges, and what they have to do once there are bindings.
+    attached: Vec<(Arc<Queue>, Effects)>,
 }
 
 impl Restoring<'_> {
@@ -110,6 +118,9 @@ impl Restoring<'_> {
             }
             (Kind::Exchange, [vhost, name]) => self.exchange(vhost, name, value),
             (Kind::Queue, [vhost, name]) => self.queue(vhost, name, value),
+            (Kind::Queue, [vhost, exchange, purpose]) => {
+                self.hidden_queue(vhost, exchange, purpose, value)
+            }
             (Kind::Binding, [vhost, source, kind, destination, routing_key, ..]) => {
                 self.binding(vhost, source, kind, destination, routing_key, value)
             }
@@ -236,23 +247,60 @@ impl Restoring<'_> {
             arguments,
         };
         let (rules, applied) = vhost.rules_for(&spec, Rules::of(&parsed));
-        let ledger = self.ledgers.remove(&id).unwrap_or_default();
-        let now = self.broker.now();
-        let (queue, effects) = Queue::recovered(
-            spec,
-            rules,
-            Arc::clone(&self.broker.journal),
-            self.broker.settings.sync.into(),
-            (ledger, self.seen.remove(&id).unwrap_or_default()),
-            self.clean,
-            now,
-        );
+        let (queue, effects) = self.recovered(spec, rules);
         queue.note_applied(applied);
         vhost
             .queues
             .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
         self.broker.perform(&queue, effects);
         Ok(())
+    }
+
+    /// A queue that belongs to an exchange.
+    fn hidden_queue(
+        &mut self,
+        vhost: &str,
+        exchange: &str,
+        purpose: &str,
+        value: &[u8],
+    ) -> Result<(), String> {
+        let vhost = self.vhost(vhost)?;
+        let (id, _) = definitions::split_queue(value).ok_or("it has no id")?;
+        let purpose = Purpose::find(purpose).ok_or("nobody knows what it is for")?;
+        let exchange = vhost.exchange(exchange).ok_or("it has no exchange")?;
+        let (spec, rules) = purpose
+            .spec(id, &vhost.name, &exchange)
+            .ok_or("its exchange does not need it")?;
+        let (queue, effects) = self.recovered(spec, rules);
+        exchange.attach(purpose, Arc::clone(&queue));
+        self.attached.push((queue, effects));
+        Ok(())
+    }
+
+    fn recovered(&mut self, spec: QueueSpec, rules: Rules) -> (Arc<Queue>, Effects) {
+        let id = spec.id;
+        let ledger = self.ledgers.remove(&id).unwrap_or_default();
+        Queue::recovered(
+            spec,
+            rules,
+            Arc::clone(&self.broker.journal),
+            self.broker.settings.sync.into(),
+            (ledger, self.seen.remove(&id).unwrap_or_default()),
+            self.clean,
+            self.broker.now(),
+        )
+    }
+
+    /// Exchanges of earlier versions, and those whose queues do not outlive the process, get theirs.
+    fn attach_hidden(&self) {
+        for vhost in self.broker.kept_vhosts() {
+            let _topology = vhost.bindings.lock();
+            let mut change = self.broker.definitions.change();
+            for exchange in vhost.all_exchanges() {
+                hidden::attach(self.broker, &vhost.name, &exchange, &mut change);
+            }
+            change.commit();
+        }
     }
 
     fn binding(
@@ -334,6 +382,11 @@ pub fn definitions(broker: &Broker) -> Vec<Definition> {
             let predeclared = exchange.name.is_empty() || exchange.name.starts_with("amq.");
             if exchange.durable && !predeclared {
                 all.push(definitions::exchange(&vhost.name, &exchange));
+                for (purpose, queue) in exchange.all_hidden() {
+                    if queue.spec.durable {
+                        all.push(definitions::hidden_queue(&exchange.name, purpose, queue));
+                    }
+                }
             }
         }
         for queue in vhost.all_queues() {

@@ -1,4 +1,4 @@
-//! tx.commit: publishes and settles over any number of queues, all at once.
+//! tx.commit: publishes and settles over any number of queues, all at once; and what the broker itself moves in the same way.
 //!
 //! The queues are locked in the order of their ids and stay locked until everything is done, so that nobody sees half a
 //! transaction, and one append to the journal has the records of all of them: after a crash it is there whole or not at all. The
@@ -19,6 +19,8 @@ use crate::store::Receipt;
 struct Part {
     publishes: Vec<Message>,
     settles: Vec<(u64, Outcome)>,
+    /// Dying messages whose copies are among the publishes.
+    buried: Vec<u64>,
 }
 
 /// A queue has refused a transaction.
@@ -49,6 +51,42 @@ impl Transaction {
     /// A settle.
     pub fn settle(&mut self, queue: &Arc<Queue>, sequence: u64, outcome: Outcome) {
         self.part(queue).settles.push((sequence, outcome));
+    }
+
+    /// Dying messages that are done with.
+    pub fn bury(&mut self, queue: &Arc<Queue>, sequences: &[u64]) {
+        self.part(queue).buried.extend_from_slice(sequences);
+    }
+
+    /// Does all of it, whoever has no room: a full queue refuses its messages as it does those of any publisher. Nobody waits
+    /// for a receipt. Returns what is to be performed for each queue.
+    pub fn place(self, broker: &Broker, now: u64) -> Vec<(Arc<Queue>, Effects)> {
+        let parts: Vec<(Arc<Queue>, Part)> = self.parts.into_values().collect();
+        let links = link(broker, &parts);
+        let mut locks: Vec<_> = parts.iter().map(|(queue, _)| queue.lock()).collect();
+        let mut effects: Vec<Effects> = Vec::with_capacity(parts.len());
+        for ((_, part), locked) in parts.iter().zip(&mut locks) {
+            let mut one = Effects::default();
+            if !part.publishes.is_empty() {
+                // A deleted queue loses nothing of its own.
+                let _ = locked.publish(part.publishes.iter().cloned(), &links, now, &mut one);
+            }
+            if !part.buried.is_empty() {
+                one.dying |= locked.buried(&part.buried, now, &mut one);
+            }
+            effects.push(one);
+        }
+        let mut group = Group::default();
+        for locked in &mut locks {
+            locked.hand_over(&mut group);
+        }
+        group.append(broker.journal());
+        drop(locks);
+        parts
+            .into_iter()
+            .map(|(queue, _)| queue)
+            .zip(effects)
+            .collect()
     }
 
     /// Does all of it. Deleted queues are passed over, as for a plain ack; only a plain publish would be routed once more.

@@ -146,7 +146,9 @@ impl Walk {
                 && !asked[..place].iter().any(|(known, _)| known == exchange)
             {
                 let message = message();
-                if wants_history(Properties::new(message.properties())) {
+                let properties = Properties::new(message.properties());
+                // One that is held has not come yet.
+                if wants_history(properties) && exchange.holds(properties).is_none() {
                     history.remember(*version, message);
                 }
             }

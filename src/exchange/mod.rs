@@ -6,6 +6,7 @@
 
 mod bound;
 mod consistent_hash;
+mod delayed;
 mod direct;
 mod fanout;
 mod headers;
@@ -18,6 +19,7 @@ mod stable;
 mod targets;
 mod topic;
 
+pub use delayed::{delay_ms, held_properties};
 pub use recent_history::{history_length, wants_history};
 pub use route::{ExtraKeys, Graph, Scratch, Target, extra_keys, route};
 pub use stable::{Stable, hash};
@@ -112,6 +114,14 @@ impl KindInfo {
     pub fn check_binding(&self, key: &[u8], arguments: &FieldTable) -> Result<(), Reply> {
         (self.check_binding)(key, arguments)
     }
+
+    /// The kind by which an exchange of this kind with these arguments routes: itself, but for kinds that take another's place.
+    pub fn routing(&'static self, arguments: &FieldTable) -> &'static Self {
+        match self.kind {
+            Kind::Delayed => delayed::underlying(arguments).unwrap_or(self),
+            _ => self,
+        }
+    }
 }
 
 /// The table of kinds: `name in exchange.declare => Kind in module`.
@@ -145,6 +155,7 @@ kinds! {
     "topic" => Topic in topic,
     "headers" => Headers in headers,
     "x-consistent-hash" => ConsistentHash in consistent_hash,
+    "x-delayed-message" => Delayed in delayed,
     "x-local-random" => LocalRandom in local_random,
     "x-modulus-hash" => ModulusHash in modulus_hash,
     "x-random" => Random in random,
@@ -152,7 +163,7 @@ kinds! {
 }
 
 /// Kinds of RabbitMQ and its plugins that Leveret will have.
-const LATER: [&str; 2] = ["x-delayed-message", "x-message-deduplication"];
+const LATER: [&str; 1] = ["x-message-deduplication"];
 
 impl Kind {
     /// The kind's row.
@@ -235,7 +246,8 @@ mod tests {
         for info in kinds() {
             assert_eq!(find(info.name).unwrap().kind, info.kind);
             assert_eq!(info.kind.info().name, info.name);
-            assert!(info.check_declare(&arguments(&[("any", "thing")])).is_ok());
+            let given = [("any", "thing"), ("x-delayed-type", "fanout")];
+            assert!(info.check_declare(&arguments(&given)).is_ok());
             let key: &[u8] = match info.kind {
                 Kind::ConsistentHash => b"1",
                 Kind::LocalRandom => b"",

@@ -6,6 +6,7 @@ use super::call::truth;
 use super::json::{arguments, from_table, short};
 use super::{Answer, Call, Refusal, list};
 use crate::broker::exchange::Exchange;
+use crate::broker::hidden::Purpose;
 use crate::broker::topology::DeclareExchange;
 
 /// One as the API shows it.
@@ -20,6 +21,9 @@ pub fn document(vhost: &str, exchange: &Exchange) -> Value {
         "arguments": from_table(&exchange.arguments),
         "policy": null,
     });
+    if let Some(queue) = exchange.hidden(Purpose::Delay) {
+        document["messages_delayed"] = queue.ready().into();
+    }
     if exchange.name.is_empty() || exchange.name.starts_with("amq.") {
         document["user_who_performed_action"] = "rmq-internal".into();
     }

@@ -45,6 +45,9 @@ fn spelled(kind: Kind, key: &[u8]) -> String {
     match (kind, names(key).as_slice()) {
         (Kind::Permission, [user, vhost]) => format!("user '{user}' in vhost '{vhost}'"),
         (Kind::Exchange | Kind::Queue, [vhost, name]) => format!("'{name}' in vhost '{vhost}'"),
+        (Kind::Queue, [vhost, exchange, purpose]) => {
+            format!("{purpose} of exchange '{exchange}' in vhost '{vhost}'")
+        }
         (Kind::Binding, [vhost, source, kind, destination, routing_key, ..]) => {
             format!("'{source}' to {kind} '{destination}' by '{routing_key}' in vhost '{vhost}'")
         }

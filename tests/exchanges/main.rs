@@ -6,6 +6,7 @@
 mod support;
 
 mod dedup_queue;
+mod delayed;
 mod hashing;
 mod random;
 mod recent_history;

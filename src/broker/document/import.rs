@@ -410,7 +410,7 @@ impl Reading<'_> {
         let there = self.broker.vhost(&vhost);
         let known = there.as_ref().and_then(|vhost| vhost.exchange(&one.source));
         let kind = match known {
-            Some(exchange) => Some(exchange.kind),
+            Some(exchange) => Some(exchange.routing),
             None => self
                 .kinds
                 .get(&(vhost.clone(), one.source.clone()))

@@ -188,7 +188,7 @@ pub fn durable_queues(broker: &Broker) -> VecDeque<Arc<Queue>> {
     let mut queues: Vec<Arc<Queue>> = broker
         .kept_vhosts()
         .iter()
-        .flat_map(|vhost| vhost.all_queues())
+        .flat_map(|vhost| vhost.every_queue())
         .filter(|queue| queue.spec.durable)
         .collect();
     queues.sort_by_key(|queue| queue.spec.id);

@@ -176,7 +176,7 @@ impl Vhost {
         let source = self.existing_exchange(&source)?;
         let destination = self.destination(&destination, connection)?;
         source
-            .kind
+            .routing
             .check_binding(routing_key.as_bytes(), &arguments)?;
         let target = destination.clone();
         let new = self.link_binding(

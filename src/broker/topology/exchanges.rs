@@ -12,6 +12,7 @@ use crate::broker::Broker;
 use crate::broker::access::Access;
 use crate::broker::definitions::Change;
 use crate::broker::exchange::{Exchange, ExchangeSpec};
+use crate::broker::hidden;
 use crate::broker::vhost::Vhost;
 use crate::exchange::{Kind, alternate, find};
 use crate::queue::arguments;
@@ -124,6 +125,7 @@ impl Vhost {
         let exchange = Exchange::new(broker.next_id(), spec);
         let mut change = self.definitions.change();
         change.exchange(&self.name, &exchange);
+        hidden::attach(broker, &self.name, &exchange, &mut change);
         change.commit();
         self.link_exchange(exchange);
     }
@@ -220,6 +222,7 @@ impl Vhost {
             }
             exchange.die();
             change.no_exchange(&self.name, &exchange);
+            hidden::detach(&exchange, change);
             if exchange.alternate().is_some() {
                 self.alternates.fetch_sub(1, Ordering::AcqRel);
             }

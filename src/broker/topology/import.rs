@@ -81,9 +81,9 @@ impl NewExchange {
         })
     }
 
-    /// Its kind.
+    /// The kind by which it routes.
     pub fn kind(&self) -> &'static KindInfo {
-        self.spec.kind
+        self.spec.kind.routing(&self.spec.arguments)
     }
 }
 
