@@ -4,6 +4,7 @@ use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
 
+use crate::broker::operator::{Denied, Put};
 use crate::wire::reply::Reply;
 
 /// What a handler says when all went well.
@@ -15,6 +16,10 @@ pub enum Answer {
     Created(Option<String>),
     /// 204.
     Done,
+    /// 200 with a document that browsers keep as a file of that name.
+    File(Value, String),
+    /// 303: where a browser that has sent a form goes on.
+    Elsewhere(String),
 }
 
 /// Why a request did not do what it should.
@@ -60,6 +65,41 @@ impl Refusal {
     }
 }
 
+impl Refusal {
+    /// With `<` and `>` as HTML wants them: RabbitMQ escapes what it says about policies and parameters, and nothing else.
+    pub fn escaped(mut self) -> Self {
+        if let Some(Value::String(reason)) = self.body.as_mut().map(|body| &mut body["reason"]) {
+            *reason = reason.replace('<', "&lt;").replace('>', "&gt;");
+        }
+        self
+    }
+}
+
+/// What the broker's verbs refuse.
+impl From<Denied> for Refusal {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::NotFound => Self::missing(),
+            Denied::NoVhost => Self::not_found("vhost_not_found"),
+            Denied::Bad(reason) => Self::bad(reason),
+            Denied::Lost => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "service_unavailable",
+                "what was asked for could not be written to disk",
+            ),
+        }
+    }
+}
+
+impl From<Put> for Answer {
+    fn from(put: Put) -> Self {
+        match put {
+            Put::Created => Self::Created(None),
+            Put::Updated => Self::Done,
+        }
+    }
+}
+
 /// What AMQP refuses, HTTP refuses: 403 is 401, everything else is the client's mistake. The text loses its code's name.
 impl From<Reply> for Refusal {
     fn from(reply: Reply) -> Self {
@@ -88,6 +128,22 @@ impl Answer {
                 response
             }
             Self::Done => empty(StatusCode::NO_CONTENT),
+            Self::File(value, name) => {
+                let mut response = document(StatusCode::OK, &value);
+                let disposition = format!("attachment; filename={name}");
+                if let Ok(disposition) = disposition.parse() {
+                    let headers = response.headers_mut();
+                    headers.insert(header::CONTENT_DISPOSITION, disposition);
+                }
+                response
+            }
+            Self::Elsewhere(place) => {
+                let mut response = empty(StatusCode::SEE_OTHER);
+                if let Ok(place) = place.parse() {
+                    response.headers_mut().insert(header::LOCATION, place);
+                }
+                response
+            }
         }
     }
 }

@@ -23,6 +23,8 @@ pub struct Call {
     pub(super) query: Vec<(String, String)>,
     /// The body; empty where the method has none.
     pub(super) body: Bytes,
+    /// The header Content-Type.
+    pub(super) content_type: Option<String>,
     /// The header X-Reason.
     pub(super) reason: Option<String>,
 }
@@ -94,6 +96,17 @@ impl Call {
         all.retain(|vhost| login::sees(broker, &self.user, &vhost.name));
         Ok(all)
     }
+
+    /// The same where monitors see what they may open alone.
+    pub fn own_vhosts(&self) -> Result<Vec<Arc<Vhost>>, Refusal> {
+        if !self.param("vhost").is_empty() {
+            return Ok(vec![self.vhost()?]);
+        }
+        let broker = self.broker();
+        let mut all = broker.all_vhosts();
+        all.retain(|vhost| login::reaches(broker, &self.user, &vhost.name));
+        Ok(all)
+    }
 }
 
 /// Fields that must be there: `[{key_missing,read}]` where one is not, as RabbitMQ prints it.
@@ -121,4 +134,28 @@ pub fn truth(object: &Map<String, Value>, name: &str, default: bool) -> Result<b
         Some(Value::String(text)) if text == "false" => Ok(false),
         Some(other) => Err(Refusal::bad(serde_json::json!(["not_boolean", other]))),
     }
+}
+
+/// A field that is a text; `None` where it is missing.
+pub fn text(object: &Map<String, Value>, name: &str) -> Result<Option<String>, Refusal> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text.clone())),
+        Some(_) => Err(Refusal::bad(format!("{name} is not a string"))),
+    }
+}
+
+/// Values that must be texts.
+pub fn text_of<const N: usize>(
+    names: [&str; N],
+    values: [Value; N],
+) -> Result<[String; N], Refusal> {
+    let mut texts = [const { String::new() }; N];
+    for ((text, value), name) in texts.iter_mut().zip(values).zip(names) {
+        match value {
+            Value::String(value) => *text = value,
+            _ => return Err(Refusal::bad(format!("{name} is not a string"))),
+        }
+    }
+    Ok(texts)
 }

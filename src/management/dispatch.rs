@@ -88,6 +88,7 @@ async fn call(
     let query = parts.uri.query().unwrap_or("");
     let query = super::json::query(query);
     let reason = header("x-reason");
+    let content_type = header("content-type");
     // Bodies are held, and work is done, a few at a time.
     let workers = Arc::clone(&door.workers);
     let Ok(worker) = workers.acquire_owned().await else {
@@ -109,6 +110,7 @@ async fn call(
         params,
         query,
         body,
+        content_type,
         reason,
     };
     let (handler, changes) = (row.handler, row.verb != Verb::Get);

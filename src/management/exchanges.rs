@@ -19,10 +19,12 @@ pub fn document(vhost: &str, exchange: &Exchange) -> Value {
         "auto_delete": exchange.auto_delete,
         "internal": exchange.internal,
         "arguments": from_table(&exchange.arguments),
-        "policy": null,
     });
     if let Some(queue) = exchange.hidden(Purpose::Delay) {
         document["messages_delayed"] = queue.ready().into();
+    }
+    if let Some(policy) = exchange.policy() {
+        document["policy"] = (*policy.name).into();
     }
     if exchange.name.is_empty() || exchange.name.starts_with("amq.") {
         document["user_who_performed_action"] = "rmq-internal".into();

@@ -12,7 +12,6 @@ use crate::broker::Broker;
 
 /// Who may use a route. Everybody needs a tag that lets into the API at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(dead_code, reason = "the routes of policies and users come next")]
 pub enum Who {
     /// Any tag of the API.
     Any,
@@ -56,6 +55,11 @@ pub fn may_open(broker: &Broker, user: &User, vhost: &str) -> bool {
 /// The vhosts that the user sees.
 pub fn sees(broker: &Broker, user: &User, vhost: &str) -> bool {
     is_monitor(user) || may_open(broker, user, vhost)
+}
+
+/// The vhosts whose policies and parameters the user sees.
+pub fn reaches(broker: &Broker, user: &User, vhost: &str) -> bool {
+    is_administrator(user) || may_open(broker, user, vhost)
 }
 
 /// Who has sent this request.

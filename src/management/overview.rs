@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::login::{is_monitor, sees};
-use super::{Answer, Call, Refusal, list};
+use super::{Answer, Call, Refusal, list, parameters};
 use crate::broker::Alarm;
 
 /// GET /overview.
@@ -39,7 +39,7 @@ pub fn overview(call: &Call) -> Result<Answer, Refusal> {
         "product_name": settings.product_name,
         "rabbitmq_version": settings.product_version,
         "leveret_version": env!("CARGO_PKG_VERSION"),
-        "cluster_name": settings.cluster_name,
+        "cluster_name": parameters::cluster_name(call),
         "cluster_tags": {},
         "node_tags": {},
         "erlang_version": "",
@@ -129,13 +129,6 @@ pub fn whoami(call: &Call) -> Result<Answer, Refusal> {
 pub fn version(call: &Call) -> Result<Answer, Refusal> {
     Ok(Answer::Json(
         call.door.settings.product_version.clone().into(),
-    ))
-}
-
-/// GET /cluster-name.
-pub fn cluster_name(call: &Call) -> Result<Answer, Refusal> {
-    Ok(Answer::Json(
-        json!({"name": call.door.settings.cluster_name}),
     ))
 }
 

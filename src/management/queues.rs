@@ -9,9 +9,11 @@ use super::call::truth;
 use super::json::{arguments, from_table, short};
 use super::{Answer, Call, NO_CONNECTION, Refusal, channels, connections, list};
 use crate::auth::Verb;
+use crate::broker::operator::policies::effective_definition;
 use crate::broker::topology::DeclareQueue;
 use crate::broker::vhost::Vhost;
 use crate::queue::Queue;
+use crate::queue::policy::Policy;
 
 /// One as lists show it.
 pub fn document(call: &Call, queue: &Arc<Queue>) -> Value {
@@ -43,9 +45,11 @@ pub fn document(call: &Call, queue: &Arc<Queue>) -> Value {
     }
     document["consumers"] = queue.consumers().into();
     document["memory"] = queue.resident().into();
-    document["policy"] = Value::Null;
-    document["operator_policy"] = Value::Null;
-    document["effective_policy_definition"] = json!({});
+    let applied = queue.applied();
+    let name = |policy: Option<&Arc<Policy>>| policy.map(|policy| policy.name.to_string());
+    document["policy"] = name(applied.policy.as_ref()).into();
+    document["operator_policy"] = name(applied.operator.as_ref()).into();
+    document["effective_policy_definition"] = effective_definition(queue).into();
     // The lock must be free again: consumers' connections may wait for it before they answer.
     let singles_out = queue.lock().singles_out();
     let consumers = match singles_out {

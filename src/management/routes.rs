@@ -1,9 +1,11 @@
 //! The table of routes: path, method, who may, handler. Paths stand behind `/api`; names in braces are what handlers ask for.
 
-use super::login::Who::{self, Any, Monitor, Vhost, VhostMonitor};
+use super::login::Who::{
+    self, Administrator, Any, GlobalPolicymaker, Monitor, Policymaker, Vhost, VhostMonitor,
+};
 use super::{
-    Answer, Call, Refusal, bindings, channels, connections, exchanges, health, messages, overview,
-    queues, vhosts,
+    Answer, Call, Refusal, bindings, channels, connections, definitions, exchanges, health, limits,
+    messages, overview, parameters, permissions, policies, queues, users, vhosts,
 };
 
 /// The methods that routes know.
@@ -121,13 +123,54 @@ pub static ROUTES: &[Route] = &[
     route("/overview", &[get(Any, overview::overview)]),
     route("/whoami", &[get(Any, overview::whoami)]),
     route("/version", &[get(Any, overview::version)]),
-    route("/cluster-name", &[get(Any, overview::cluster_name)]),
+    route("/cluster-name", &[get(Any, parameters::show_cluster_name), put(Administrator, parameters::put_cluster_name)]),
     route("/extensions", &[get(Any, overview::extensions)]),
     route("/nodes", &[get(Monitor, overview::nodes)]),
     route("/nodes/{node}", &[get(Monitor, overview::node)]),
 
     route("/vhosts", &[get(Any, vhosts::all)]),
-    route("/vhosts/{vhost}", &[get(VhostMonitor, vhosts::one)]),
+    route("/vhosts/{vhost}", &[get(Administrator, vhosts::one), put(Administrator, vhosts::put), delete(Administrator, vhosts::delete)]),
+    route("/vhosts/{vhost}/start/{node}", &[post(Administrator, vhosts::start)]),
+    route("/vhosts/{vhost}/permissions", &[get(Administrator, permissions::of_vhost)]),
+    route("/vhosts/{vhost}/topic-permissions", &[get(Administrator, permissions::topic_of_vhost)]),
+
+    route("/users", &[get(Administrator, users::all)]),
+    route("/users/without-permissions", &[get(Administrator, users::without_permissions)]),
+    route("/users/bulk-delete", &[post(Administrator, users::bulk_delete)]),
+    route("/users/{user}", &[get(Administrator, users::one), put(Administrator, users::put), delete(Administrator, users::delete)]),
+    route("/users/{user}/permissions", &[get(Administrator, permissions::of_user)]),
+    route("/users/{user}/topic-permissions", &[get(Administrator, permissions::topic_of_user)]),
+    route("/auth/hash_password/{password}", &[get(Any, users::hash_password)]),
+
+    route("/permissions", &[get(Administrator, permissions::all)]),
+    route("/permissions/{vhost}/{user}", &[get(Administrator, permissions::one), put(Administrator, permissions::put), delete(Administrator, permissions::delete)]),
+    route("/topic-permissions", &[get(Administrator, permissions::all_topic)]),
+    route("/topic-permissions/{vhost}/{user}", &[get(Administrator, permissions::one_topic), put(Administrator, permissions::put_topic), delete(Administrator, permissions::delete_topic)]),
+    route("/topic-permissions/{vhost}/{user}/{exchange}", &[delete(Administrator, permissions::delete_topic_of)]),
+
+    route("/policies", &[get(Any, policies::all)]),
+    route("/policies/{vhost}", &[get(Vhost, policies::all)]),
+    route("/policies/{vhost}/{name}", &[get(Policymaker, policies::one), put(Policymaker, policies::put), delete(Policymaker, policies::delete)]),
+    route("/operator-policies", &[get(Any, policies::all_operator)]),
+    route("/operator-policies/{vhost}", &[get(Vhost, policies::all_operator)]),
+    route("/operator-policies/{vhost}/{name}", &[get(Administrator, policies::one_operator), put(Administrator, policies::put_operator), delete(Administrator, policies::delete_operator)]),
+
+    route("/parameters", &[get(GlobalPolicymaker, parameters::all)]),
+    route("/parameters/{component}", &[get(GlobalPolicymaker, parameters::all)]),
+    route("/parameters/{component}/{vhost}", &[get(Policymaker, parameters::all)]),
+    route("/parameters/{component}/{vhost}/{name}", &[get(Policymaker, parameters::one), put(Policymaker, parameters::put), delete(Policymaker, parameters::delete)]),
+    route("/global-parameters", &[get(GlobalPolicymaker, parameters::all_global)]),
+    route("/global-parameters/{name}", &[get(GlobalPolicymaker, parameters::one_global), put(GlobalPolicymaker, parameters::put_global), delete(GlobalPolicymaker, parameters::delete_global)]),
+
+    route("/vhost-limits", &[get(Any, limits::vhosts)]),
+    route("/vhost-limits/{vhost}", &[get(VhostMonitor, limits::vhosts)]),
+    route("/vhost-limits/{vhost}/{name}", &[put(Administrator, limits::put_vhost), delete(Administrator, limits::delete_vhost)]),
+    route("/user-limits", &[get(Any, limits::users)]),
+    route("/user-limits/{user}", &[get(Any, limits::users)]),
+    route("/user-limits/{user}/{name}", &[put(Administrator, limits::put_user), delete(Administrator, limits::delete_user)]),
+
+    large("/definitions", &[get(Administrator, definitions::all), post(Administrator, definitions::import)]),
+    large("/definitions/{vhost}", &[get(Administrator, definitions::of_vhost), post(Administrator, definitions::import_vhost)]),
 
     route("/connections", &[get(Any, connections::all)]),
     route("/connections/username/{username}", &[get(Any, connections::all_of_user), delete(Any, connections::delete_of_user)]),

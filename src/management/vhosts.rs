@@ -1,8 +1,10 @@
-//! Virtual hosts: list, one.
+//! Virtual hosts: lists, one, PUT, DELETE, start.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use super::{Answer, Call, Refusal, list};
+use super::call::{text, truth};
+use super::{Answer, Call, Refusal, list, users};
+use crate::broker::operator::{Put, VhostMetadata};
 use crate::broker::vhost::Vhost;
 
 /// One as the API shows it.
@@ -12,20 +14,30 @@ fn document(call: &Call, vhost: &Vhost) -> Value {
         ready += queue.ready();
         unacked += queue.unacked();
     }
-    let mut cluster = serde_json::Map::new();
+    let mut cluster = Map::new();
     cluster.insert(call.door.settings.node_name.clone(), "running".into());
-    json!({
+    let metadata = vhost.metadata();
+    let kind = vhost.default_queue_type();
+    let mut document = json!({
         "name": *vhost.name,
-        "description": "",
-        "tags": [],
-        "default_queue_type": "classic",
-        "metadata": {"description": "", "tags": [], "default_queue_type": "classic"},
-        "tracing": false,
+        "description": metadata.description,
+        "tags": metadata.tags,
+        "default_queue_type": kind,
+        "metadata": {
+            "description": metadata.description,
+            "tags": metadata.tags,
+            "default_queue_type": kind,
+        },
+        "tracing": metadata.tracing,
         "cluster_state": cluster,
         "messages": ready + unacked,
         "messages_ready": ready,
         "messages_unacknowledged": unacked,
-    })
+    });
+    for name in ["messages", "messages_ready", "messages_unacknowledged"] {
+        document[format!("{name}_details")] = json!({"rate": 0.0});
+    }
+    document
 }
 
 /// GET /vhosts.
@@ -39,4 +51,52 @@ pub fn all(call: &Call) -> Result<Answer, Refusal> {
 pub fn one(call: &Call) -> Result<Answer, Refusal> {
     let vhost = call.vhost()?;
     Ok(Answer::Json(list::pick(call, document(call, &vhost))))
+}
+
+/// PUT /vhosts/name. Who makes one may do everything in it. Description and tags that are not said are taken away; the default
+/// queue type and tracing stay.
+pub fn put(call: &Call) -> Result<Answer, Refusal> {
+    let object = call.object()?;
+    let (broker, name) = (call.broker(), call.param("vhost"));
+    let kind = match text(&object, "default_queue_type")? {
+        None => text(&object, "defaultqueuetype")?,
+        kind => kind,
+    };
+    let known = || broker.vhost(name)?.metadata().default_queue_type.clone();
+    let tags = object.get("tags").map(|tags| users::texts("tags", tags));
+    let metadata = VhostMetadata {
+        description: text(&object, "description")?.unwrap_or_default(),
+        tags: tags.transpose()?.unwrap_or_default(),
+        default_queue_type: kind.or_else(known),
+        tracing: false,
+    };
+    let tracing = match object.contains_key("tracing") {
+        true => Some(truth(&object, "tracing", false)?),
+        false => None,
+    };
+    let put = broker.put_vhost(name, metadata, tracing)?;
+    if put == Put::Created && broker.users.user(&call.user.name).is_some() {
+        broker.put_permission(&call.user.name, name, ".*", ".*", ".*")?;
+    }
+    Ok(put.into())
+}
+
+/// DELETE /vhosts/name.
+pub fn delete(call: &Call) -> Result<Answer, Refusal> {
+    call.broker().delete_vhost(call.param("vhost"))?;
+    Ok(Answer::Done)
+}
+
+/// POST /vhosts/name/start/node: it runs as long as the process does.
+pub fn start(call: &Call) -> Result<Answer, Refusal> {
+    let (vhost, node) = (call.param("vhost"), call.param("node"));
+    let failed = |why: String| Refusal::bad(format!("Request to node {node} failed with {why}"));
+    if node != call.door.settings.node_name {
+        return Err(failed("nodedown".to_owned()));
+    }
+    if call.broker().vhost(vhost).is_none() {
+        let name = crate::wire::erlang::binary(vhost.as_bytes());
+        return Err(failed(format!("{{no_such_vhost,{name}}}")));
+    }
+    Ok(Answer::Done)
 }

@@ -9,6 +9,15 @@ use serde_json::Value;
 
 use super::support::{Broker, PATIENCE, broker};
 
+/// What is not there.
+pub const MISSING: &str = r#"{"error":"Object Not Found","reason":"Not Found"}"#;
+
+/// What is wrong.
+pub fn bad(reason: impl Into<Value>) -> String {
+    let reason: Value = reason.into();
+    serde_json::json!({"error": "bad_request", "reason": reason}).to_string()
+}
+
 /// Who asks where.
 pub struct Client {
     pub address: SocketAddr,
@@ -91,7 +100,8 @@ impl Client {
     }
 
     pub fn send(&self, method: &str, path: &str, body: &str) -> Answer {
-        self.send_with(method, path, body, "")
+        let json = "Content-Type: application/json\r\n";
+        self.send_with(method, path, body, if body.is_empty() { "" } else { json })
     }
 
     /// With more headers, each with its line end.

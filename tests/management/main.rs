@@ -14,5 +14,8 @@ mod exchanges;
 mod health;
 mod lists;
 mod messages;
+mod policies;
 mod queues;
+mod users;
+mod vhosts;
 mod whole;

@@ -18,7 +18,7 @@ use crate::broker::Broker;
 use crate::broker::json::to_table;
 use crate::broker::operator::parameters::OPERATOR_POLICY;
 use crate::broker::operator::policies::Policy as NewPolicy;
-use crate::broker::operator::{Denied, VhostMetadata, check};
+use crate::broker::operator::{Denied, Put, VhostMetadata, check};
 use crate::broker::topology::{NewBinding, NewExchange, NewQueue};
 use crate::exchange::KindInfo;
 use crate::wire::limits::SHORT_STRING_BYTES_MAX;
@@ -102,6 +102,19 @@ impl Broker {
     /// # Errors
     /// The first object at fault; nothing is changed then.
     pub fn import(&self, document: &Value, vhost: Option<&str>) -> Checked<()> {
+        self.import_by(document, vhost, None)
+    }
+
+    /// The same for a user, who may do everything in the vhosts that are new, unless the document says otherwise.
+    ///
+    /// # Errors
+    /// The first object at fault; nothing is changed then.
+    pub fn import_by(
+        &self,
+        document: &Value,
+        vhost: Option<&str>,
+        user: Option<&str>,
+    ) -> Checked<()> {
         let Value::Object(root) = document else {
             return Err(fault("", "not a JSON object"));
         };
@@ -122,17 +135,27 @@ impl Broker {
             queues: HashSet::new(),
         };
         reading.read()?;
-        self.apply(reading.plan);
+        self.apply(reading.plan, user);
         Ok(())
     }
 
     /// Carries out what was checked. The caller holds the change.
-    fn apply(&self, plan: Plan) {
+    fn apply(&self, plan: Plan, user: Option<&str>) {
+        let mut new = Vec::new();
         for (name, metadata, tracing) in plan.vhosts {
-            self.store_vhost(&name, metadata, tracing);
+            if self.store_vhost(&name, metadata, tracing) == Put::Created {
+                new.push(name);
+            }
         }
         for user in plan.users {
             self.store_user(&user.name, user.password, user.tags, user.limits);
+        }
+        if let Some(user) = user.filter(|user| self.users.user(user).is_some()) {
+            for vhost in new {
+                if let Ok(everything) = check::permission(".*", ".*", ".*") {
+                    self.store_permission(user, &vhost, everything);
+                }
+            }
         }
         for (user, vhost, permission) in plan.permissions {
             self.store_permission(&user, &vhost, permission);

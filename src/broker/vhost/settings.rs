@@ -21,6 +21,13 @@ impl Vhost {
         Arc::clone(&self.metadata.read())
     }
 
+    /// The type of queues that are declared without one, as it is shown.
+    pub fn default_queue_type(&self) -> String {
+        let metadata = self.metadata();
+        let kind = metadata.default_queue_type.as_deref();
+        kind.unwrap_or("classic").to_owned()
+    }
+
     pub(in crate::broker) fn set_metadata(&self, metadata: VhostMetadata) {
         *self.metadata.write() = Arc::new(metadata);
     }
