@@ -43,6 +43,115 @@ enum Command {
     Import(DefinitionsArguments),
     /// Write what is declared in a running broker as definitions.json
     Export(DefinitionsArguments),
+    /// Show messages that wait in a queue of a running broker, and change nothing
+    Peek(PeekArguments),
+    /// Bring dead letters back to the queues that they died in
+    Redrive(RedriveArguments),
+}
+
+#[derive(Args)]
+struct PeekArguments {
+    /// The queue
+    queue: String,
+    #[command(flatten)]
+    place: Place,
+    /// Messages to show [default: 10]
+    #[arg(long, value_name = "N")]
+    count: Option<String>,
+    /// Messages to pass over first
+    #[arg(long, value_name = "N")]
+    offset: Option<String>,
+    /// Begin with this sequence number: the `next` of an earlier look
+    #[arg(long, value_name = "SEQUENCE")]
+    from: Option<String>,
+    /// Bytes to show of each payload
+    #[arg(long, value_name = "BYTES")]
+    truncate: Option<String>,
+    /// `json` for all that there is to know
+    #[arg(long, value_name = "NAME")]
+    formatter: Option<String>,
+}
+
+#[derive(Args)]
+struct RedriveArguments {
+    /// The queue that the dead letters are in
+    queue: String,
+    #[command(flatten)]
+    place: Place,
+    /// Those that died for this reason: rejected, expired, maxlen, delivery_limit
+    #[arg(long, value_name = "REASON")]
+    reason: Option<String>,
+    /// Those that died in this queue
+    #[arg(long, value_name = "QUEUE")]
+    from_queue: Option<String>,
+    /// The one with this message-id
+    #[arg(long, value_name = "ID")]
+    message_id: Option<String>,
+    /// Those with this header
+    #[arg(long, value_name = "NAME=TEXT")]
+    header: Option<String>,
+    /// Messages at most
+    #[arg(long, value_name = "N")]
+    count: Option<String>,
+    /// Messages a second at most
+    #[arg(long, value_name = "N")]
+    rate: Option<String>,
+    /// `json` for scripts
+    #[arg(long, value_name = "NAME")]
+    formatter: Option<String>,
+}
+
+/// Which broker, which vhost.
+#[derive(Args)]
+struct Place {
+    /// The queue's vhost [default: /]
+    #[arg(short = 'p', long, value_name = "VHOST")]
+    vhost: Option<String>,
+    /// The broker's HTTP API [default: LEVERET_URI, or http://guest:guest@127.0.0.1:15672]
+    #[arg(long, value_name = "URI")]
+    uri: Option<String>,
+}
+
+/// A command of `leveret ctl` under its own name.
+fn ctl_line(command: &str, queue: String, options: Vec<(&str, Option<String>)>) -> ExitCode {
+    let mut line = vec!["-q".to_owned(), command.to_owned()];
+    for (option, value) in options {
+        line.extend(value.map(|value| format!("--{option}={value}")));
+    }
+    line.extend(["--".to_owned(), queue]);
+    ctl::run(line)
+}
+
+impl PeekArguments {
+    fn run(self) -> ExitCode {
+        let options = vec![
+            ("uri", self.place.uri),
+            ("vhost", self.place.vhost),
+            ("count", self.count),
+            ("offset", self.offset),
+            ("from", self.from),
+            ("truncate", self.truncate),
+            ("formatter", self.formatter),
+        ];
+        ctl_line("peek", self.queue, options)
+    }
+}
+
+impl RedriveArguments {
+    fn run(self) -> ExitCode {
+        let options = vec![
+            ("uri", self.place.uri),
+            ("vhost", self.place.vhost),
+            ("reason", self.reason),
+            ("from-queue", self.from_queue),
+            ("message-id", self.message_id),
+            ("header", self.header),
+            ("count", self.count),
+            ("rate", self.rate),
+            ("formatter", self.formatter),
+        ];
+        ctl_line("redrive", self.queue, options)
+    }
 }
 
 #[derive(Args)]
@@ -146,5 +255,7 @@ fn main() -> ExitCode {
         Command::Ctl { line } => ctl::run(line),
         Command::Import(arguments) => arguments.run("import_definitions"),
         Command::Export(arguments) => arguments.run("export_definitions"),
+        Command::Peek(arguments) => arguments.run(),
+        Command::Redrive(arguments) => arguments.run(),
     }
 }

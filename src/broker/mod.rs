@@ -123,6 +123,7 @@ pub struct Broker {
     sessions: AtomicUsize,
     alarms: AtomicU8,
     stopping: AtomicBool,
+    paused: AtomicBool,
     next_id: AtomicU64,
 }
 
@@ -160,6 +161,7 @@ impl Broker {
             sessions: AtomicUsize::new(0),
             alarms: AtomicU8::new(0),
             stopping: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
             next_id: AtomicU64::new(next_id),
         })
     }
@@ -427,6 +429,22 @@ impl Broker {
     /// Whether the broker is going down.
     pub fn is_stopping(&self) -> bool {
         self.stopping.load(Ordering::Acquire)
+    }
+
+    /// Whether connections are closed as soon as they open, because an operator has stopped AMQP.
+    pub fn is_paused(&self) -> bool {
+        self.paused.load(Ordering::Acquire)
+    }
+
+    /// Tells every connection to close with 320, and those that are about to open, until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        self.paused.store(true, Ordering::Release);
+        self.registry.close_all();
+    }
+
+    /// Connections may open again.
+    pub fn resume(&self) {
+        self.paused.store(false, Ordering::Release);
     }
 
     /// Tells every connection to close with 320; they end on their own.

@@ -13,6 +13,7 @@ use super::vhost::Vhost;
 use crate::queue::dead_letter::last_death;
 use crate::queue::mailbox::{Delivery, Mailbox};
 use crate::queue::{Effects, Got, Outcome, Queue, STEPS_MAX, Taken};
+use crate::store::Receipt;
 use crate::wire::properties::Properties;
 use crate::wire::table::Value;
 
@@ -82,6 +83,7 @@ pub struct Redrive {
     held: Vec<Delivery>,
     /// Hears when messages have come from disk.
     mailbox: Arc<Mailbox>,
+    receipt: Receipt,
 }
 
 impl Redrive {
@@ -102,6 +104,7 @@ impl Redrive {
             tally: Tally::default(),
             held: Vec::new(),
             mailbox: Arc::default(),
+            receipt: Receipt::NOTHING,
         }
     }
 
@@ -110,12 +113,22 @@ impl Redrive {
         &self.tally
     }
 
+    /// What is to be waited for before anybody is told that the messages have been moved.
+    pub fn receipt(&self) -> Receipt {
+        self.receipt
+    }
+
+    /// Whether it holds back as many as it may: what is behind them was not looked at.
+    pub fn is_full(&self) -> bool {
+        self.held.len() >= HELD_MAX
+    }
+
     /// Looks at messages until `most` of them have been moved, or at 1,000.
     pub fn step(&mut self, most: u64) -> Next {
         drop(self.mailbox.drain(true, Vec::new()));
         let until = self.tally.moved + most;
         for _ in 0..STEPS_MAX {
-            if self.left == 0 || self.held.len() >= HELD_MAX {
+            if self.left == 0 || self.is_full() {
                 return Next::Done;
             }
             if self.tally.moved >= until {
@@ -168,14 +181,18 @@ impl Redrive {
     }
 
     /// False when the queue does not take it.
-    fn bring(&self, target: &Arc<Queue>, got: &Got, now: u64) -> bool {
+    fn bring(&mut self, target: &Arc<Queue>, got: &Got, now: u64) -> bool {
         let message = &got.message;
         let name = target.spec.name.as_bytes();
         let copy = message.dead_lettered(b"", name, message.properties(), false);
         let mut both = Transaction::default();
         both.publish(target, copy);
         both.settle(&self.queue, got.sequence, Outcome::Ack);
-        both.commit(&self.broker, now).is_ok()
+        let Ok(receipt) = both.commit(&self.broker, now) else {
+            return false;
+        };
+        self.receipt = self.receipt.max(receipt);
+        true
     }
 
     fn hold(&mut self, got: Got) {

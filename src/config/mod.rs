@@ -26,7 +26,7 @@ pub use settings::{
     Config, ConsoleLog, Definitions, FileLog, Limits, Listener, Log, LogFormat, LogLevel,
     Management, Mechanism, Memory, Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
 };
-pub use value::ListenAddress;
+pub use value::{ListenAddress, read_size};
 
 /// Where settings come from; later fields win over earlier ones.
 #[derive(Debug, Clone, Default)]

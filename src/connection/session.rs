@@ -325,7 +325,7 @@ impl Session {
                         method::write(self.output.bytes(), 0, &AMQPClass::Connection(ok));
                         self.state = State::Open(Box::new(open));
                         self.ends_at = None;
-                        if self.broker.is_stopping() {
+                        if self.broker.is_stopping() || self.broker.is_paused() {
                             self.close(Reply::shutdown(), CLOSE_MS);
                         }
                     }

@@ -3,7 +3,7 @@
 use super::command::{Command, Run};
 use super::failure::Failure;
 use super::options::flag;
-use super::{connections, definitions, node, policies, queues, users, vhosts};
+use super::{connections, dead_letters, definitions, node, policies, queues, users, vhosts};
 
 /// Groups of commands.
 #[rustfmt::skip]
@@ -266,6 +266,20 @@ pub static GROUPS: &[(&str, &[Command])] = &[
             name: "export_definitions", usage: "export_definitions <file_path | \"-\"> [--vhost <vhost>] [--timeout <timeout>]",
             help: "Exports definitions in JSON", least: 1, most: 1, flags: &[],
             list: None, banner: silent, run: definitions::export,
+        },
+    ]),
+    ("Dead letters", &[
+        Command {
+            name: "peek", usage: "peek [--vhost <vhost>] <queue> [--count <n>] [--offset <n>] [--from <sequence>] [--truncate <bytes>] [--encoding auto|base64]",
+            help: "Shows messages that wait in a queue and changes nothing", least: 1, most: 1,
+            flags: &[flag("count", None, true), flag("offset", None, true), flag("from", None, true), flag("truncate", None, true), flag("encoding", None, true)],
+            list: None, banner: |run| Ok(format!("Messages of queue '{}' in vhost '{}' ...", run.argument(0), run.vhost())), run: dead_letters::peek,
+        },
+        Command {
+            name: "redrive", usage: "redrive [--vhost <vhost>] <queue> [--reason <reason>] [--from-queue <queue>] [--message-id <id>] [--header <name>=<text>] [--count <n>] [--rate <n a second>]",
+            help: "Brings dead letters back to the queues that they died in", least: 1, most: 1,
+            flags: &[flag("reason", None, true), flag("from-queue", None, true), flag("message-id", None, true), flag("header", None, true), flag("count", None, true), flag("rate", None, true)],
+            list: None, banner: |run| Ok(format!("Bringing back messages of queue '{}' in vhost '{}' ...", run.argument(0), run.vhost())), run: dead_letters::redrive,
         },
     ]),
     ("Node", &[

@@ -38,7 +38,7 @@ pub fn import(run: &Run<'_>) -> Result<Output, Failure> {
     let path = place(run);
     let reply = run.client.post(&path, &document)?;
     match reply.status {
-        404 => Err(Failure::no_vhost(run.vhost())),
+        404 => Err(super::vhosts::missing(run, &path, &reply)),
         _ if reply.is_success() => Ok(Output::Done),
         _ => Err(Failure::error(UNAVAILABLE, reply.reason())),
     }
@@ -66,7 +66,7 @@ pub fn export(run: &Run<'_>) -> Result<Output, Failure> {
     let path = place(run);
     let reply = run.client.get(&path)?;
     let document = match reply.status {
-        404 => return Err(Failure::no_vhost(run.vhost())),
+        404 => return Err(super::vhosts::missing(run, &path, &reply)),
         _ if reply.is_success() => reply.body,
         _ => return Err(run.client.refused(&path, &reply)),
     };

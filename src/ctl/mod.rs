@@ -8,6 +8,7 @@ mod client;
 mod command;
 mod commands;
 mod connections;
+mod dead_letters;
 mod definitions;
 mod failure;
 mod format;
@@ -115,7 +116,11 @@ fn carry_out(command: &Command, options: &Options) -> Result<(), Failure> {
     let variable = std::env::var(VARIABLE).ok().filter(|uri| !uri.is_empty());
     let uri = options.uri.clone().or(variable).unwrap_or(HERE.to_owned());
     let uri = Uri::parse(&uri).map_err(|fault| Failure::usage(USAGE, fault))?;
-    let client = Client::new(uri, options.timeout.unwrap_or(CALL))?;
+    let unasked = match command.name {
+        "redrive" => dead_letters::PATIENCE,
+        _ => CALL,
+    };
+    let client = Client::new(uri, options.timeout.unwrap_or(unasked))?;
     let run = Run {
         client: &client,
         options,

@@ -26,7 +26,7 @@ fn list_of(run: &Run<'_>, noun: &str) -> Result<Output, Failure> {
     let path = path(&[noun, run.vhost()]);
     let reply = run.client.get(&path)?;
     if reply.status == 404 {
-        return Err(Failure::no_vhost(run.vhost()));
+        return Err(super::vhosts::missing(run, &path, &reply));
     }
     done(run.client, &path, &reply)?;
     let columns = vec![

@@ -180,11 +180,11 @@ fn rows(
     run: &Run<'_>,
     path: &str,
     columns: &[&'static str],
-    missing: impl Fn() -> Failure,
+    missing: impl Fn(&Reply) -> Failure,
 ) -> Result<Rows, Failure> {
     let reply = run.client.get(path)?;
     if reply.status == 404 {
-        return Err(missing());
+        return Err(missing(&reply));
     }
     done(run.client, path, &reply)?;
     let cells = items(reply.body).into_iter().map(|object| {
@@ -202,18 +202,24 @@ fn rows(
 /// list_permissions
 pub fn list_permissions(run: &Run<'_>) -> Result<Output, Failure> {
     let path = path(&["vhosts", run.vhost(), "permissions"]);
-    let rows = rows(run, &path, &["user", "configure", "write", "read"], || {
-        Failure::no_vhost(run.vhost())
-    })?;
+    let rows = rows(
+        run,
+        &path,
+        &["user", "configure", "write", "read"],
+        |reply| super::vhosts::missing(run, &path, reply),
+    )?;
     Ok(Output::Rows(rows))
 }
 
 /// list_topic_permissions
 pub fn list_topic_permissions(run: &Run<'_>) -> Result<Output, Failure> {
     let path = path(&["vhosts", run.vhost(), "topic-permissions"]);
-    let rows = rows(run, &path, &["user", "exchange", "write", "read"], || {
-        Failure::no_vhost(run.vhost())
-    })?;
+    let rows = rows(
+        run,
+        &path,
+        &["user", "exchange", "write", "read"],
+        |reply| super::vhosts::missing(run, &path, reply),
+    )?;
     Ok(Output::Rows(rows))
 }
 
@@ -227,7 +233,7 @@ fn no_such_user(run: &Run<'_>) -> Failure {
 /// list_user_permissions
 pub fn list_user_permissions(run: &Run<'_>) -> Result<Output, Failure> {
     let path = path(&["users", run.argument(0), "permissions"]);
-    let rows = rows(run, &path, &["vhost", "configure", "write", "read"], || {
+    let rows = rows(run, &path, &["vhost", "configure", "write", "read"], |_| {
         no_such_user(run)
     })?;
     Ok(Output::Rows(rows))
@@ -236,7 +242,7 @@ pub fn list_user_permissions(run: &Run<'_>) -> Result<Output, Failure> {
 /// list_user_topic_permissions
 pub fn list_user_topic_permissions(run: &Run<'_>) -> Result<Output, Failure> {
     let path = path(&["users", run.argument(0), "topic-permissions"]);
-    let rows = rows(run, &path, &["vhost", "exchange", "write", "read"], || {
+    let rows = rows(run, &path, &["vhost", "exchange", "write", "read"], |_| {
         no_such_user(run)
     })?;
     Ok(Output::Headless(rows))

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::client::{Client, path};
+use super::client::{Client, Reply, path};
 use super::command::{Output, Run};
 use super::failure::{DATA, Failure};
 use super::list::{List, items, same};
@@ -35,6 +35,15 @@ pub fn find(client: &Client, name: &str) -> Result<Option<Value>, Failure> {
         404 => Ok(None),
         _ if reply.is_success() => Ok(Some(reply.body)),
         _ => Err(client.refused(&path, &reply)),
+    }
+}
+
+/// What a 404 below a vhost means: it is not there, or the server does not know such a path.
+pub fn missing(run: &Run<'_>, path: &str, reply: &Reply) -> Failure {
+    match find(run.client, run.vhost()) {
+        Ok(None) => Failure::no_vhost(run.vhost()),
+        Ok(Some(_)) => run.client.refused(path, reply),
+        Err(failure) => failure,
     }
 }
 

@@ -1,5 +1,8 @@
 //! What a handler says, as an HTTP response: RabbitMQ's status codes, headers and error bodies.
 
+use std::future::Future;
+use std::pin::Pin;
+
 use axum::body::Body;
 use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde_json::{Value, json};
@@ -7,8 +10,10 @@ use serde_json::{Value, json};
 use crate::broker::operator::{Denied, Put};
 use crate::wire::reply::Reply;
 
+/// What goes on without a worker, and its answer.
+pub type Later = Pin<Box<dyn Future<Output = Result<Answer, Refusal>> + Send>>;
+
 /// What a handler says when all went well.
-#[derive(Debug)]
 pub enum Answer {
     /// 200 with a document.
     Json(Value),
@@ -20,6 +25,8 @@ pub enum Answer {
     File(Value, String),
     /// 303: where a browser that has sent a form goes on.
     Elsewhere(String),
+    /// It takes its time; `dispatch` waits for it.
+    Later(Later),
 }
 
 /// Why a request did not do what it should.
@@ -144,6 +151,8 @@ impl Answer {
                 }
                 response
             }
+            // Waited for already.
+            Self::Later(_) => empty(StatusCode::ACCEPTED),
         }
     }
 }

@@ -3,15 +3,17 @@
 use std::sync::{Arc, Weak};
 
 use axum::Router;
-use axum::body::{Body, Bytes, to_bytes};
+use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use axum::routing::any;
 
 use super::connection::Peer;
 use super::login;
 use super::routes::{Handler, ROUTES, Route, Verb};
-use super::{Answer, BODY_BYTES, Call, Door, Refusal, answer};
+use super::{Answer, BODY_BYTES, Call, Door, Refusal, answer, body};
+use crate::auth::User;
 
 /// All routes under the prefix.
 pub fn router(door: &Weak<Door>, prefix: &str) -> Router {
@@ -34,7 +36,10 @@ pub fn router(door: &Weak<Door>, prefix: &str) -> Router {
         router = router.route(&format!("{path}/"), served.clone());
         router = router.route(&path, served);
     }
-    router.fallback(async || Refusal::missing().into_response())
+    router.fallback(async |request: Request<Body>| {
+        drop_body(request).await;
+        Refusal::missing().into_response()
+    })
 }
 
 async fn respond(door: Arc<Door>, route: &'static Route, request: Request<Body>) -> Response<Body> {
@@ -54,6 +59,7 @@ async fn respond(door: Arc<Door>, route: &'static Route, request: Request<Body>)
         if let Ok(allow) = HeaderValue::from_str(&route.allows()) {
             response.headers_mut().insert(header::ALLOW, allow);
         }
+        drop_body(request).await;
         return response;
     };
     match call(door, route, row, request).await {
@@ -62,14 +68,25 @@ async fn respond(door: Arc<Door>, route: &'static Route, request: Request<Body>)
     }
 }
 
-async fn call(
-    door: Arc<Door>,
-    route: &'static Route,
-    row: &'static Handler,
-    request: Request<Body>,
-) -> Result<Answer, Refusal> {
-    let (mut parts, body) = request.into_parts();
-    let params = match RawPathParams::from_request_parts(&mut parts, &()).await {
+/// What nobody wants of a request, so that the connection can go on; unless the client waits to be asked for it.
+async fn drop_body(request: Request<Body>) {
+    if !request.headers().contains_key(header::EXPECT) {
+        body::drop_unwanted(request.into_body()).await;
+    }
+}
+
+/// A request that may be worked on, but for its body.
+struct Admitted {
+    user: Arc<User>,
+    params: Vec<(String, String)>,
+    query: Vec<(String, String)>,
+    content_type: Option<String>,
+    reason: Option<String>,
+}
+
+/// Whether the caller may use the route at all.
+async fn admit(door: &Door, row: &Handler, parts: &mut Parts) -> Result<Admitted, Refusal> {
+    let params = match RawPathParams::from_request_parts(parts, &()).await {
         Ok(params) => owned(params.iter()),
         Err(_) => return Err(Refusal::missing()),
     };
@@ -85,37 +102,54 @@ async fn call(
     let vhost = named.map(|(_, vhost)| vhost.clone());
     let vhost = vhost.or_else(|| header("x-vhost").filter(|vhost| !vhost.is_empty()));
     login::check(&door.broker, &user, row.who, vhost.as_deref())?;
-    let query = parts.uri.query().unwrap_or("");
-    let query = super::json::query(query);
-    let reason = header("x-reason");
-    let content_type = header("content-type");
-    // Bodies are held, and work is done, a few at a time.
+    Ok(Admitted {
+        user,
+        params,
+        query: super::json::query(parts.uri.query().unwrap_or("")),
+        content_type: header("content-type"),
+        reason: header("x-reason"),
+    })
+}
+
+async fn call(
+    door: Arc<Door>,
+    route: &'static Route,
+    row: &'static Handler,
+    request: Request<Body>,
+) -> Result<Answer, Refusal> {
+    let (mut parts, body) = request.into_parts();
+    let admitted = admit(&door, row, &mut parts).await;
+    let takes_body = admitted.is_ok() && row.verb != Verb::Get;
+    let read = if takes_body {
+        let most = if route.large_bodies {
+            door.settings.body_bytes_max
+        } else {
+            BODY_BYTES.min(door.settings.body_bytes_max)
+        };
+        // No worker waits for a slow client.
+        body::read(body, most, door.settings.idle_timeout, &door.bodies).await?
+    } else {
+        drop_body(Request::from_parts(parts, body)).await;
+        body::Read::default()
+    };
+    let admitted = admitted?;
+    // Work is done a few at a time.
     let workers = Arc::clone(&door.workers);
     let Ok(worker) = workers.acquire_owned().await else {
         return Err(Refusal::missing());
     };
-    let most = if route.large_bodies {
-        door.settings.body_bytes_max
-    } else {
-        BODY_BYTES.min(door.settings.body_bytes_max)
-    };
-    let body = if row.verb == Verb::Get {
-        Bytes::new()
-    } else {
-        read(body, most, door.settings.idle_timeout).await?
-    };
     let call = Call {
         door,
-        user,
-        params,
-        query,
-        body,
-        content_type,
-        reason,
+        user: admitted.user,
+        params: admitted.params,
+        query: admitted.query,
+        body: read.bytes,
+        content_type: admitted.content_type,
+        reason: admitted.reason,
     };
     let (handler, changes) = (row.handler, row.verb != Verb::Get);
     let done = tokio::task::spawn_blocking(move || {
-        let _worker = worker;
+        let (_worker, _place) = (worker, read.place);
         let answer = handler(&call)?;
         if changes {
             // What was said to be done outlives a crash.
@@ -124,24 +158,15 @@ async fn call(
         }
         Ok(answer)
     });
-    done.await.unwrap_or_else(|_| {
+    let answer = done.await.unwrap_or_else(|_| {
         tracing::error!("the handler of {} panicked", route.path);
         let status = StatusCode::INTERNAL_SERVER_ERROR;
         let reason = "the request could not be finished; the log says why";
         Err(Refusal::new(status, "internal_server_error", reason))
-    })
-}
-
-/// The whole body, if it is short enough and comes in time.
-async fn read(body: Body, most: usize, patience: std::time::Duration) -> Result<Bytes, Refusal> {
-    match tokio::time::timeout(patience, to_bytes(body, most)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(_)) => Err(Refusal::bad("Exceeded HTTP request body size limit")),
-        Err(_) => Err(Refusal::new(
-            StatusCode::REQUEST_TIMEOUT,
-            "request_timeout",
-            "the request's body did not come in time",
-        )),
+    });
+    match answer? {
+        Answer::Later(later) => later.await,
+        answer => Ok(answer),
     }
 }
 

@@ -18,7 +18,7 @@ use crate::queue::{Effects, Outcome, Queue, STEPS_MAX, Taken, arguments};
 use crate::wire::properties::Properties;
 
 /// Bytes of payloads that one answer brings; the message that passes it is the last.
-const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
+pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// Messages that one answer brings.
 const ANSWER_MESSAGES_MAX: u64 = 100_000;
 

@@ -5,16 +5,18 @@
 //! time, so that no list of ten thousand queues delays a message. `server` accepts and calls [`serve`].
 //!
 //! What a stranger can make it hold is bounded: connections, time without a byte, heads, bodies (a larger one for definitions and
-//! publishes alone), and bodies are read only from those who are logged in.
+//! publishes alone) and what all bodies have together; bodies are kept only of those who are logged in.
 
 mod answer;
 mod ask;
 mod binding_key;
 mod bindings;
+mod body;
 mod call;
 mod channels;
 mod connection;
 mod connections;
+mod dead_letters;
 mod definitions;
 mod dispatch;
 mod exchanges;
@@ -25,6 +27,7 @@ mod limits;
 mod list;
 mod login;
 mod messages;
+mod operation;
 mod overview;
 mod parameters;
 mod permissions;
@@ -51,7 +54,7 @@ use crate::broker::Broker;
 
 /// HTTP connections at a time; one more is closed at once.
 pub const CONNECTIONS_MAX: usize = 2048;
-/// Requests at a time whose body is read or which are worked on; others wait.
+/// Requests at a time which are worked on; others wait.
 const WORKERS: usize = 4;
 /// Bytes of a request's body, where it is not definitions or a message.
 const BODY_BYTES: usize = 1024 * 1024;
@@ -114,6 +117,23 @@ pub trait Machine: Send + Sync {
     fn listeners(&self) -> Vec<Listener>;
     /// The data directory.
     fn data_dir(&self) -> String;
+    /// Closes the AMQP listeners and all connections. Waits for that, and not for ever.
+    fn stop_amqp(&self);
+    /// Opens the AMQP listeners again; the error says why they cannot be.
+    fn start_amqp(&self) -> Result<(), String>;
+    /// From how much memory on publishers are blocked. The error says what is wrong with it.
+    fn set_memory_limit(&self, threshold: &Threshold) -> Result<(), String>;
+    /// Below how much free disk space publishers are blocked.
+    fn set_disk_limit(&self, threshold: &Threshold) -> Result<(), String>;
+}
+
+/// A limit as operators give it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Threshold {
+    /// Part, or multiple, of all memory.
+    Part(f64),
+    /// A size as configuration files have it.
+    Size(String),
 }
 
 /// What all HTTP connections share.
@@ -124,6 +144,8 @@ pub struct Door {
     router: Router,
     connections: Arc<Semaphore>,
     workers: Arc<Semaphore>,
+    bodies: Arc<Semaphore>,
+    redrives: Arc<Semaphore>,
     stop: watch::Sender<bool>,
 }
 
@@ -132,6 +154,8 @@ impl Door {
     pub fn new(broker: Arc<Broker>, settings: Settings, machine: Box<dyn Machine>) -> Arc<Self> {
         Arc::new_cyclic(|door| Self {
             router: dispatch::router(door, &settings.path_prefix),
+            bodies: body::room(settings.body_bytes_max),
+            redrives: Arc::new(Semaphore::new(dead_letters::REDRIVES_MAX)),
             broker,
             settings,
             machine,

@@ -4,8 +4,9 @@ use super::login::Who::{
     self, Administrator, Any, GlobalPolicymaker, Monitor, Policymaker, Vhost, VhostMonitor,
 };
 use super::{
-    Answer, Call, Refusal, bindings, channels, connections, definitions, exchanges, health, limits,
-    messages, overview, parameters, permissions, policies, queues, users, vhosts,
+    Answer, Call, Refusal, bindings, channels, connections, dead_letters, definitions, exchanges,
+    health, limits, messages, operation, overview, parameters, permissions, policies, queues,
+    users, vhosts,
 };
 
 /// The methods that routes know.
@@ -205,6 +206,12 @@ pub static ROUTES: &[Route] = &[
     route("/bindings/{vhost}/e/{source}/e/{destination}", &[get(VhostMonitor, bindings::to_exchange), post(Vhost, bindings::bind_exchange)]),
     route("/bindings/{vhost}/e/{source}/q/{queue}/{props}", &[get(VhostMonitor, bindings::one_to_queue), delete(Vhost, bindings::unbind_queue)]),
     route("/bindings/{vhost}/e/{source}/e/{destination}/{props}", &[get(VhostMonitor, bindings::one_to_exchange), delete(Vhost, bindings::unbind_exchange)]),
+
+    route("/leveret/queues/{vhost}/{name}/peek", &[get(Vhost, dead_letters::peek)]),
+    route("/leveret/queues/{vhost}/{name}/redrive", &[post(Vhost, dead_letters::redrive)]),
+    route("/leveret/app", &[get(Monitor, operation::app), put(Administrator, operation::set_app)]),
+    route("/leveret/vm-memory-high-watermark", &[get(Monitor, operation::memory), put(Administrator, operation::set_memory)]),
+    route("/leveret/disk-free-limit", &[get(Monitor, operation::disk), put(Administrator, operation::set_disk)]),
 
     route("/aliveness-test/{vhost}", &[get(Vhost, health::aliveness)]),
     route("/health/checks/alarms", &[get(Any, health::alarms)]),

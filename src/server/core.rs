@@ -80,6 +80,21 @@ impl Core {
         self.timers.abort();
     }
 
+    /// Whether AMQP is stopped for now.
+    pub fn is_paused(&self) -> bool {
+        self.broker.is_paused()
+    }
+
+    /// Tells all connections to close, and lets no new one in until [`resume`](Self::resume).
+    pub fn pause(&self) {
+        self.broker.pause();
+    }
+
+    /// Lets connections in again.
+    pub fn resume(&self) {
+        self.broker.resume();
+    }
+
     /// Leaves the data directory as it should be left. All connections have gone. False when that could not be.
     pub fn close_storage(&self) -> bool {
         let storage = self.storage.lock().take();

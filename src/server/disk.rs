@@ -6,7 +6,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -25,8 +25,8 @@ const JOURNAL_LOOK: Duration = Duration::from_millis(250);
 
 /// What is watched and who is told.
 pub struct Watched {
-    /// Bytes below which the alarm is raised.
-    pub limit: u64,
+    /// Bytes below which the alarm is raised; it may change.
+    pub limit: Arc<AtomicU64>,
     /// The data directory, for messages.
     pub place: String,
     /// Free bytes for an ordinary user.
@@ -46,8 +46,9 @@ pub struct Monitor {
 impl Monitor {
     /// Looks once, so that a full disk is known before anybody connects, and starts watching.
     pub fn start(mut watched: Watched) -> Result<Self, String> {
-        info!("disk free limit: {} MB", watched.limit / 1_000_000);
-        let mut alarm = Alarm::new(watched.limit);
+        let limit = watched.limit.load(Ordering::Relaxed);
+        info!("disk free limit: {} MB", limit / 1_000_000);
+        let mut alarm = Alarm::new(limit);
         let mut wait = look(&mut alarm, &mut watched);
         let stopping = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&stopping);
@@ -57,7 +58,13 @@ impl Monitor {
                 let mut looked = Instant::now();
                 while !stop.load(Ordering::Relaxed) {
                     let since = looked.elapsed();
-                    if since >= wait || (watched.failed)() != alarm.failed {
+                    let limit = watched.limit.load(Ordering::Relaxed);
+                    let changed = limit != alarm.limit;
+                    if changed {
+                        info!("disk free limit: {} MB", limit / 1_000_000);
+                        alarm.limit = limit;
+                    }
+                    if changed || since >= wait || (watched.failed)() != alarm.failed {
                         wait = look(&mut alarm, &mut watched);
                         looked = Instant::now();
                     } else {
@@ -100,7 +107,7 @@ fn look(alarm: &mut Alarm, watched: &mut Watched) -> Duration {
 fn tell(raised: bool, alarm: &Alarm, watched: &Watched) {
     let (free, limit, place) = (
         alarm.free / 1_000_000,
-        watched.limit / 1_000_000,
+        alarm.limit / 1_000_000,
         &watched.place,
     );
     match (raised, alarm.failed) {
@@ -166,7 +173,6 @@ impl Alarm {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::atomic::AtomicU64;
     use std::sync::mpsc::channel;
 
     const MB: u64 = 1_000_000;
@@ -222,7 +228,7 @@ mod tests {
         let (told, tellings) = channel();
         let (their_free, their_failed) = (Arc::clone(&free), Arc::clone(&failed));
         let monitor = Monitor::start(Watched {
-            limit: 50 * MB,
+            limit: Arc::new(AtomicU64::new(50 * MB)),
             place: "here".to_owned(),
             free: Box::new(move || Ok(their_free.load(Ordering::Relaxed))),
             failed: Box::new(move || their_failed.load(Ordering::Relaxed)),

@@ -78,6 +78,23 @@ pub fn open_all(listeners: &[Listener], tcp: &Tcp) -> Result<Vec<std::net::TcpLi
     Ok(bound)
 }
 
+/// Opens listeners where they were before.
+pub fn open_again(
+    addresses: &[SocketAddr],
+    tcp: &Tcp,
+) -> Result<Vec<std::net::TcpListener>, String> {
+    let all_of_4 = |address: &SocketAddr| {
+        let v4 = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), address.port());
+        addresses.contains(&v4)
+    };
+    let each = addresses.iter().map(|address| {
+        // As when they were opened first: "::" alone takes IPv4, too.
+        let v6_only = !address.ip().is_unspecified() || all_of_4(address);
+        open(*address, v6_only, tcp).map_err(|error| format!("cannot listen on {address}: {error}"))
+    });
+    each.collect()
+}
+
 /// One socket for all IPv4 addresses and one for all IPv6 addresses, at the same port.
 fn everywhere(port: u16, tcp: &Tcp) -> io::Result<Vec<std::net::TcpListener>> {
     let v4 = |port| {

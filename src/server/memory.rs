@@ -47,10 +47,14 @@ pub struct Monitor {
 }
 
 impl Monitor {
-    /// Starts watching.
-    pub fn start(settings: &Memory, core: Arc<Core>) -> Result<Self, String> {
+    /// Starts watching `limit`, which may change.
+    pub fn start(
+        settings: &Memory,
+        core: Arc<Core>,
+        limit: Arc<AtomicU64>,
+    ) -> Result<Self, String> {
         let total = total(settings);
-        let watermark = watermark(settings.watermark, total);
+        let watermark = limit.load(Ordering::Relaxed);
         let statm = File::open("/proc/self/statm")
             .map_err(|error| format!("cannot read /proc/self/statm: {error}"))?;
         info!(
@@ -66,6 +70,11 @@ impl Monitor {
             .spawn(move || {
                 let mut alarm = Alarm::new(watermark, idle);
                 while !stop.load(Ordering::Relaxed) {
+                    let watermark = limit.load(Ordering::Relaxed);
+                    if watermark != alarm.watermark {
+                        info!("memory high watermark: {} MiB", watermark >> 20);
+                        alarm.watermark = watermark;
+                    }
                     let step = alarm.look(resident_bytes(&statm));
                     if step.remind {
                         remind_allocator();

@@ -4,6 +4,7 @@
 //! connections told and given time, monitors, data directory, log. `main` calls [`run`], [`check`] and [`inspect`]; the broker's own
 //! work is not here.
 
+mod app;
 mod core;
 mod definitions;
 mod descriptors;
@@ -26,6 +27,7 @@ use tracing::{error, info};
 use crate::config::{Config, Notice, Sources, Tcp};
 use crate::management;
 use crate::store::disk::Directory;
+use app::App;
 use core::Core;
 pub use inspect::run as inspect;
 use signals::Signals;
@@ -128,9 +130,12 @@ async fn serve(config: &Config, core: &Arc<Core>, signals: &mut Signals) -> Resu
         ..config.tcp.clone()
     };
     let http = listeners::open_all(&config.management.listeners, &tcp)?;
-    let memory = memory::Monitor::start(&config.memory, Arc::clone(core))?;
-    let disk = disk::Monitor::start(watched(config, core))?;
-    let door = machine::door(config, core, &bound, &http);
+    let limits = machine::Limits::new(config);
+    let memory =
+        memory::Monitor::start(&config.memory, Arc::clone(core), Arc::clone(&limits.memory))?;
+    let disk = disk::Monitor::start(watched(config, core, &limits))?;
+    let app = Arc::new(App::new(core, &config.tcp, &bound));
+    let door = machine::door(config, core, &app, limits, &http);
     // HTTP first: who has seen the AMQP line knows that everything listens.
     let of_http = {
         let door = Arc::clone(&door);
@@ -138,16 +143,11 @@ async fn serve(config: &Config, core: &Arc<Core>, signals: &mut Signals) -> Resu
             tokio::spawn(management::serve(stream, peer, Arc::clone(&door)));
         })?
     };
-    let of_amqp = {
-        let core = Arc::clone(core);
-        listeners::Accepting::start(bound, "amqp", move |stream, peer| {
-            tokio::spawn(Arc::clone(&core).serve(stream, peer));
-        })?
-    };
+    app.open(bound).await?;
     // Outside the macro: a log level that drops the line would not wait for the signal.
     let signal = signals.next().await;
     info!("stopping: {signal}");
-    of_amqp.stop().await;
+    app.close().await;
     of_http.stop().await;
     door.stop();
     core.shut_down();
@@ -174,11 +174,11 @@ async fn serve(config: &Config, core: &Arc<Core>, signals: &mut Signals) -> Resu
 }
 
 /// The disk that the alarm looks at.
-fn watched(config: &Config, core: &Arc<Core>) -> disk::Watched {
+fn watched(config: &Config, core: &Arc<Core>, limits: &machine::Limits) -> disk::Watched {
     let path = config.data_dir.clone();
     let (journal, alarm) = (Arc::clone(core), Arc::clone(core));
     disk::Watched {
-        limit: memory::watermark(config.storage.free_limit, memory::total(&config.memory)),
+        limit: Arc::clone(&limits.disk),
         place: path.display().to_string(),
         free: Box::new(move || Directory::free(&path)),
         failed: Box::new(move || journal.journal_has_failed()),

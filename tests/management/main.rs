@@ -7,13 +7,16 @@
 mod support;
 
 mod bindings;
+mod bodies;
 mod client;
 mod connections;
+mod dead_letters;
 mod door;
 mod exchanges;
 mod health;
 mod lists;
 mod messages;
+mod operation;
 mod policies;
 mod queues;
 mod users;
