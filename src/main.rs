@@ -1,5 +1,6 @@
 //! The command line: arguments in, exit code out. What the commands do stands in the library.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -39,9 +40,9 @@ enum Command {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         line: Vec<String>,
     },
-    /// Bring RabbitMQ's definitions.json into a running broker
+    /// Bring RabbitMQ's definitions.json into a running broker, or into the data directory of a stopped one
     Import(DefinitionsArguments),
-    /// Write what is declared in a running broker as definitions.json
+    /// Write what is declared in a running broker, or in the data directory of a stopped one, as definitions.json
     Export(DefinitionsArguments),
     /// Show messages that wait in a queue of a running broker, and change nothing
     Peek(PeekArguments),
@@ -165,9 +166,28 @@ struct DefinitionsArguments {
     /// The broker's HTTP API [default: LEVERET_URI, or http://guest:guest@127.0.0.1:15672]
     #[arg(long, value_name = "URI")]
     uri: Option<String>,
+    /// The data directory of a broker that is not running, instead of the HTTP API
+    #[arg(long, value_name = "DIR", conflicts_with = "uri")]
+    data_dir: Option<PathBuf>,
 }
 
 impl DefinitionsArguments {
+    fn import(self) -> ExitCode {
+        let Some(directory) = &self.data_dir else {
+            return self.run("import_definitions");
+        };
+        let text = ctl::read_definitions(&self.file);
+        told(text.and_then(|text| server::import(directory, self.vhost.as_deref(), &text)))
+    }
+
+    fn export(self) -> ExitCode {
+        let Some(directory) = &self.data_dir else {
+            return self.run("export_definitions");
+        };
+        let text = server::export(directory, self.vhost.as_deref());
+        told(text.and_then(|text| ctl::write_definitions(&self.file, &text)))
+    }
+
     fn run(self, command: &str) -> ExitCode {
         let mut line = vec!["-q".to_owned(), command.to_owned()];
         for (option, value) in [("--uri", self.uri), ("--vhost", self.vhost)] {
@@ -175,6 +195,18 @@ impl DefinitionsArguments {
         }
         line.extend(["--".to_owned(), self.file]);
         ctl::run(line)
+    }
+}
+
+/// One line on standard error for what went wrong.
+fn told(outcome: Result<(), String>) -> ExitCode {
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            // Nobody is left to be told where this fails.
+            let _ = writeln!(std::io::stderr(), "leveret: {why}");
+            ExitCode::FAILURE
+        }
     }
 }
 
@@ -253,8 +285,8 @@ fn main() -> ExitCode {
         }) => server::inspect(&directory),
         Command::Perf(arguments) => perf::run(*arguments),
         Command::Ctl { line } => ctl::run(line),
-        Command::Import(arguments) => arguments.run("import_definitions"),
-        Command::Export(arguments) => arguments.run("export_definitions"),
+        Command::Import(arguments) => arguments.import(),
+        Command::Export(arguments) => arguments.export(),
         Command::Peek(arguments) => arguments.run(),
         Command::Redrive(arguments) => arguments.run(),
     }

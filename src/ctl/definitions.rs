@@ -24,9 +24,8 @@ fn place(run: &Run<'_>) -> String {
 /// import: a file, or standard input for `-`.
 pub fn import(run: &Run<'_>) -> Result<Output, Failure> {
     let file = run.argument(0);
-    let text = read(file).map_err(|error| {
-        Failure::bare(INPUT_OUTPUT, format!("Error: cannot read {file}: {error}"))
-    })?;
+    let text =
+        read_named(file).map_err(|why| Failure::bare(INPUT_OUTPUT, format!("Error: {why}")))?;
     let document: Value = serde_json::from_str(&text)
         .map_err(|error| Failure::bare(DATA, format!("Error: {file} is not JSON: {error}")))?;
     if !document.is_object() {
@@ -42,6 +41,11 @@ pub fn import(run: &Run<'_>) -> Result<Output, Failure> {
         _ if reply.is_success() => Ok(Output::Done),
         _ => Err(Failure::error(UNAVAILABLE, reply.reason())),
     }
+}
+
+/// The text of a file, or of standard input for `-`. The error names it.
+pub fn read_named(file: &str) -> Result<String, String> {
+    read(file).map_err(|error| format!("cannot read {file}: {error}"))
 }
 
 fn read(file: &str) -> std::io::Result<String> {
@@ -71,13 +75,18 @@ pub fn export(run: &Run<'_>) -> Result<Output, Failure> {
         _ => return Err(run.client.refused(&path, &reply)),
     };
     let text = format!("{document:#}\n");
-    let file = run.argument(0);
-    match file {
-        "" | "-" => std::io::stdout().write_all(text.as_bytes()),
-        file => write(Path::new(file), &text),
-    }
-    .map_err(|error| Failure::bare(INPUT_OUTPUT, format!("Error: cannot write {file}: {error}")))?;
+    write_named(run.argument(0), &text)
+        .map_err(|why| Failure::bare(INPUT_OUTPUT, format!("Error: {why}")))?;
     Ok(Output::Done)
+}
+
+/// Writes a file, or to standard output for `-` and for none. The error names it.
+pub fn write_named(file: &str, text: &str) -> Result<(), String> {
+    let written = match file {
+        "" | "-" => std::io::stdout().write_all(text.as_bytes()),
+        file => write(Path::new(file), text),
+    };
+    written.map_err(|error| format!("cannot write {file}: {error}"))
 }
 
 /// Whole or not at all: an older export stays until the new one is on disk.

@@ -31,6 +31,7 @@ use serde_json::json;
 
 use self::client::Client;
 use self::command::{Command, Output, Run};
+pub use self::definitions::{read_named as read_definitions, write_named as write_definitions};
 use self::failure::{Failure, USAGE};
 use self::format::Formatter;
 use self::options::Options;

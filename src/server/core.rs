@@ -145,7 +145,8 @@ fn count(limit: Option<u64>) -> Option<usize> {
     limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-fn broker_settings(config: &Config) -> broker::Settings {
+/// What the configuration says of the broker.
+pub fn broker_settings(config: &Config) -> broker::Settings {
     let limits = &config.limits;
     broker::Settings {
         connections_max: count(limits.connections),

@@ -1,8 +1,8 @@
 //! The process: starts everything in order, waits for a signal, ends everything in order.
 //!
 //! Configuration, log, data directory (lock, recovery, its threads), listeners, monitors, accepting; then back: no more accepting,
-//! connections told and given time, monitors, data directory, log. `main` calls [`run`], [`check`] and [`inspect`]; the broker's own
-//! work is not here.
+//! connections told and given time, monitors, data directory, log. `main` calls [`run`], [`check`], [`inspect`], [`import`] and [`export`];
+//! the broker's own work is not here.
 
 mod app;
 mod core;
@@ -14,6 +14,7 @@ mod listeners;
 mod logging;
 mod machine;
 mod memory;
+mod offline;
 mod signals;
 mod storage;
 
@@ -30,6 +31,7 @@ use crate::store::disk::Directory;
 use app::App;
 use core::Core;
 pub use inspect::run as inspect;
+pub use offline::{export, import};
 use signals::Signals;
 
 /// Time that connections get to take their connection.close at the end; then they are dropped.

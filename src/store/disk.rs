@@ -103,6 +103,25 @@ impl Directory {
         }
     }
 
+    /// Opens a directory to look at while nobody serves from it; nothing is created.
+    pub fn locked(path: &Path) -> Result<Self, StoreError> {
+        let mut directory = Self::read_only(path)?;
+        let shown = path.display().to_string();
+        // Without the file nobody serves: whoever does makes it first.
+        if let Ok(lock) = fs::File::open(path.join(LOCK)) {
+            lock.try_lock().map_err(|error| match error {
+                TryLockError::WouldBlock => StoreError::new(format!(
+                    "the data directory {shown} is in use by another process"
+                )),
+                TryLockError::Error(error) => {
+                    StoreError::io("cannot lock the data directory", &shown, error)
+                }
+            })?;
+            directory._lock = Some(lock);
+        }
+        Ok(directory)
+    }
+
     /// Opens a directory to look at, whoever serves from it; nothing is created or locked.
     pub fn read_only(path: &Path) -> Result<Self, StoreError> {
         fs::read_dir(path).map_err(|error| {

@@ -15,6 +15,14 @@ pub const FORMAT: u32 = 1;
 const NAME: &str = "version";
 const PREFIX: &str = "leveret-data ";
 
+/// Whether it is a data directory at all.
+pub fn is_there(disk: &dyn Disk) -> Result<bool, StoreError> {
+    let names = disk
+        .list()
+        .map_err(|error| StoreError::io("cannot list", &disk.shown(""), error))?;
+    Ok(names.iter().any(|name| name == NAME))
+}
+
 /// Checks the version of a data directory; `create` writes it where there is none.
 pub fn check(disk: &dyn Disk, create: bool) -> Result<(), StoreError> {
     let shown = disk.shown(NAME);
