@@ -41,7 +41,7 @@ pub use self::clock::Clock;
 use self::definitions::Definitions;
 use self::exchange::{Exchange, ExchangeSpec};
 use self::names::Names;
-use self::operator::{Operating, VhostLimits, VhostMetadata};
+use self::operator::{Operating, VhostDefaults, VhostLimits, VhostMetadata};
 use self::pager::Pager;
 use self::registry::Registry;
 pub use self::registry::{Connection, Most, Refusal};
@@ -69,6 +69,8 @@ pub struct Settings {
     pub message_memory_budget: Option<u64>,
     /// `relaxed_redeclare`: a declare of what is there with other arguments is accepted, and changes nothing.
     pub relaxed_redeclare: bool,
+    /// What every new vhost gets.
+    pub vhost_defaults: Arc<VhostDefaults>,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -231,12 +233,9 @@ impl Broker {
         if let Some(vhost) = self.vhost(name) {
             return vhost;
         }
-        let mut change = self.definitions.change();
-        change.vhost(name, &VhostMetadata::default(), false);
-        let vhost = self.new_vhost(name, VhostMetadata::default());
-        self.link_vhost(Arc::clone(&vhost));
-        change.commit();
-        vhost
+        self.store_vhost(name, VhostMetadata::default(), None);
+        self.vhost(name)
+            .expect("it was made, and the change is held")
     }
 
     fn new_vhost(&self, name: &str, metadata: VhostMetadata) -> Arc<Vhost> {

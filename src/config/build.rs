@@ -47,6 +47,7 @@ pub fn build(settings: &BTreeMap<String, Setting>) -> Result<Config, ConfigError
             .unwrap_or_else(|| read.default_text("product_version")),
         users: read.users(&default_vhost)?,
         default_vhost,
+        vhost_defaults: read.vhost_defaults(),
         definitions: read.definitions(),
         loopback_users: read.loopback_users(),
         auth_mechanisms: read.mechanisms(),
@@ -250,6 +251,7 @@ impl Reader<'_> {
             password,
             tags,
             permissions: Some(permissions),
+            later: None,
         }];
         for name in self.names("default_users") {
             let user = self.further_user(&name, default_vhost)?;
@@ -286,11 +288,11 @@ impl Reader<'_> {
         let here = fancy_regex::Regex::new(&pattern)
             .ok()
             .and_then(|pattern| pattern.is_match(default_vhost).ok());
-        let permissions = (here == Some(true)).then(|| Permissions {
+        let permissions = Permissions {
             configure: or("configure", ".*"),
             write: or("write", ".*"),
             read: or("read", ".*"),
-        });
+        };
         let tags = or("tags", "")
             .split([',', ' '])
             .filter(|tag| !tag.is_empty())
@@ -300,7 +302,8 @@ impl Reader<'_> {
             name: name.to_owned(),
             password,
             tags,
-            permissions,
+            permissions: (here == Some(true)).then(|| permissions.clone()),
+            later: Some((pattern, permissions)),
         })
     }
 
@@ -494,6 +497,8 @@ fn level(text: &str) -> LogLevel {
         _ => LogLevel::Debug,
     }
 }
+
+mod vhosts;
 
 #[cfg(test)]
 mod tests;

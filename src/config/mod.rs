@@ -24,7 +24,8 @@ pub use explain::documented_file;
 pub use origin::{ConfigError, Notice, Origin, Setting};
 pub use settings::{
     Config, ConsoleLog, Definitions, FileLog, Limits, Listener, Log, LogFormat, LogLevel,
-    Management, Mechanism, Memory, Permissions, Storage, Sync, Tcp, UserSeed, Watermark,
+    Management, Mechanism, Memory, OperatorPolicy, Permissions, PolicyValue, Storage, Sync, Tcp,
+    UserSeed, VhostDefaults, VhostLimits, Watermark,
 };
 pub use value::{ListenAddress, read_size};
 

@@ -30,6 +30,8 @@ pub struct Config {
     pub default_vhost: String,
     /// The users that a fresh broker has, the default user first, with their permissions in the default vhost.
     pub users: Vec<UserSeed>,
+    /// What every new vhost gets.
+    pub vhost_defaults: VhostDefaults,
     /// Files to import at the start.
     pub definitions: Definitions,
     /// Users who may connect from this machine only.
@@ -58,6 +60,50 @@ pub struct Config {
     pub storage: Storage,
     /// What is logged, where to.
     pub log: Log,
+}
+
+/// What every new vhost gets.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct VhostDefaults {
+    /// The type of queues that are declared without one; `None` where nothing is said.
+    pub queue_type: Option<String>,
+    /// Limits; those of the first pattern that matches count.
+    pub limits: Vec<VhostLimits>,
+    /// Operator policies.
+    pub policies: Vec<OperatorPolicy>,
+}
+
+/// Limits of some vhosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VhostLimits {
+    /// Vhosts that have them.
+    pub pattern: String,
+    /// Connections that may be open; `None` is no limit.
+    pub connections: Option<u64>,
+    /// Queues that may be there; `None` is no limit.
+    pub queues: Option<u64>,
+}
+
+/// An operator policy of some vhosts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OperatorPolicy {
+    /// Its name.
+    pub name: String,
+    /// Vhosts that have it.
+    pub vhosts: String,
+    /// Queues that it is for.
+    pub queues: String,
+    /// Its keys and values.
+    pub definition: Vec<(String, PolicyValue)>,
+}
+
+/// What a key of a policy is set to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PolicyValue {
+    /// A number.
+    Number(u64),
+    /// Anything else.
+    Text(String),
 }
 
 /// What is imported at the start.
@@ -142,6 +188,8 @@ pub struct UserSeed {
     pub tags: Vec<String>,
     /// Its permissions in the default virtual host, if it has any there.
     pub permissions: Option<Permissions>,
+    /// Virtual hosts that are made later in which it has permissions, and which.
+    pub later: Option<(String, Permissions)>,
 }
 
 impl std::fmt::Debug for UserSeed {
@@ -151,12 +199,14 @@ impl std::fmt::Debug for UserSeed {
             name,
             tags,
             permissions,
+            later,
             password: _,
         } = self;
         out.debug_struct("UserSeed")
             .field("name", name)
             .field("tags", tags)
             .field("permissions", permissions)
+            .field("later", later)
             .finish()
     }
 }

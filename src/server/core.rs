@@ -31,7 +31,8 @@ impl Core {
     /// configuration's users, too. Called within the runtime.
     pub fn start(config: &Config, salvage: bool) -> Result<Self, String> {
         let users = Arc::new(Users::new());
-        let (storage, broker) = Storage::open(config, salvage, broker_settings(config), users)?;
+        let settings = broker_settings(config)?;
+        let (storage, broker) = Storage::open(config, salvage, settings, users)?;
         // As in RabbitMQ, the defaults are for a node that has nothing yet. The vhost comes last: where it is, all is.
         // Definitions that are to be imported stand for them, too.
         if !config.definitions.paths.is_empty() {
@@ -146,9 +147,10 @@ fn count(limit: Option<u64>) -> Option<usize> {
 }
 
 /// What the configuration says of the broker.
-pub fn broker_settings(config: &Config) -> broker::Settings {
+pub fn broker_settings(config: &Config) -> Result<broker::Settings, String> {
     let limits = &config.limits;
-    broker::Settings {
+    Ok(broker::Settings {
+        vhost_defaults: Arc::new(super::defaults::of_vhosts(config)?),
         connections_max: count(limits.connections),
         channels_max: count(limits.channels),
         queues_max: count(limits.queues),
@@ -160,7 +162,7 @@ pub fn broker_settings(config: &Config) -> broker::Settings {
         relaxed_redeclare: config.storage.relaxed_redeclare,
         message_memory_budget: Some(config.storage.memory_budget),
         ..broker::Settings::default()
-    }
+    })
 }
 
 fn connection_settings(config: &Config) -> connection::Settings {

@@ -6,6 +6,7 @@
 
 mod app;
 mod core;
+mod defaults;
 mod definitions;
 mod descriptors;
 mod disk;

@@ -41,7 +41,7 @@ pub fn import(directory: &Path, vhost: Option<&str>, text: &str) -> Result<(), S
         .map_err(|fault| shown(&fault))?;
     drop(copy);
     let users = Arc::new(Users::new());
-    let (storage, broker) = Storage::open(&config, false, broker_settings(&config), users)?;
+    let (storage, broker) = Storage::open(&config, false, broker_settings(&config)?, users)?;
     let imported = broker.import(&document, vhost);
     let receipt = broker.definitions().receipt();
     let closed = storage.close();
@@ -84,5 +84,5 @@ fn copy(config: &Config) -> Result<Arc<Broker>, String> {
         clean: true,
     };
     let users = Arc::new(Users::new());
-    restore::open(broker_settings(config), users, Journal::memory(), found)
+    restore::open(broker_settings(config)?, users, Journal::memory(), found)
 }

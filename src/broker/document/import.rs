@@ -275,8 +275,11 @@ impl Reading<'_> {
         );
         let metadata =
             check::vhost(&vhost.name, metadata).map_err(|denied| fault(object, denied))?;
-        self.types
-            .insert(vhost.name.clone(), metadata.default_queue_type.clone());
+        let mut kind = metadata.default_queue_type.clone();
+        if kind.is_none() && self.broker.vhost(&vhost.name).is_none() {
+            kind = self.broker.settings.vhost_defaults.queue_type.clone();
+        }
+        self.types.insert(vhost.name.clone(), kind);
         self.plan.vhosts.push((vhost.name, metadata, tracing));
         Ok(())
     }

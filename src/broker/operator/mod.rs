@@ -6,6 +6,7 @@
 //! connections waiting. A refusal is [`Denied`], which says what RabbitMQ's HTTP API would.
 
 pub mod check;
+mod defaults;
 mod limits;
 pub mod parameters;
 mod permissions;
@@ -20,6 +21,7 @@ use std::task::Poll;
 use parking_lot::Mutex;
 use serde_json::Value;
 
+pub use self::defaults::VhostDefaults;
 pub use self::limits::{
     MAX_CHANNELS, MAX_CONNECTIONS, MAX_QUEUES, VhostLimits, shown as shown_limits,
 };

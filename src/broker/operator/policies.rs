@@ -357,7 +357,16 @@ impl Broker {
         operator: bool,
         policy: Policy,
     ) -> Put {
-        let policy = Arc::new(policy);
+        self.store_shared_policy(vhost, operator, Arc::new(policy))
+    }
+
+    /// The same for one that several vhosts have.
+    pub(super) fn store_shared_policy(
+        &self,
+        vhost: &Vhost,
+        operator: bool,
+        policy: Arc<Policy>,
+    ) -> Put {
         let before = vhost.policies();
         let old = before.find(operator, &policy.name).cloned();
         let put = Put::of(old.is_none());

@@ -60,16 +60,26 @@ impl Broker {
         tracing: Option<bool>,
     ) -> Put {
         let known = self.vhost(name);
+        if known.is_none() && metadata.default_queue_type.is_none() {
+            metadata.default_queue_type = self.settings.vhost_defaults.queue_type.clone();
+        }
         metadata.tracing =
             tracing.unwrap_or_else(|| known.as_ref().is_some_and(|vhost| vhost.metadata().tracing));
         let put = Put::of(known.is_none());
         let mut change = self.definitions.change();
         change.vhost(name, &metadata, false);
         match known {
-            Some(vhost) => vhost.set_metadata(metadata),
-            None => self.link_vhost(self.new_vhost(name, metadata)),
+            Some(vhost) => {
+                vhost.set_metadata(metadata);
+                change.commit();
+            }
+            None => {
+                let vhost = self.new_vhost(name, metadata);
+                self.link_vhost(Arc::clone(&vhost));
+                change.commit();
+                self.give_defaults(&vhost);
+            }
         }
-        change.commit();
         put
     }
 

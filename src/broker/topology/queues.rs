@@ -130,16 +130,6 @@ impl Vhost {
             access.queue(Verb::Read, &name)?;
             access.exchange(Verb::Write, &exchange)?;
         }
-        if let Some(most) = broker.settings.queues_max
-            && broker.queue_count() >= most
-        {
-            return Err(Reply::cluster_queue_limit(&name, most as u64));
-        }
-        if let Some(most) = self.limits.queues_most()
-            && self.queue_count() as u64 >= most
-        {
-            return Err(Reply::vhost_queue_limit(&name, &self.name, most));
-        }
         let parsed = arguments::parse(
             &resource,
             &declare.arguments,
@@ -148,6 +138,16 @@ impl Vhost {
             declare.auto_delete,
             server_named,
         )?;
+        if let Some(most) = self.limits.queues_most()
+            && self.queue_count() as u64 >= most
+        {
+            return Err(Reply::vhost_queue_limit(&name, &self.name, most));
+        }
+        if let Some(most) = broker.settings.queues_max
+            && broker.queue_count() >= most
+        {
+            return Err(Reply::cluster_queue_limit(&name, most as u64));
+        }
         if parsed.at_least_once {
             tracing::warn!(
                 "{resource} asks for dead letters at least once, which are not supported yet: at most once"
