@@ -249,7 +249,12 @@ pub fn vhost(name: &str, metadata: &VhostMetadata, deleting: bool) -> Definition
     if let Some(kind) = &metadata.default_queue_type {
         put_text(&mut value, "default_queue_type", kind);
     }
-    for (name, flag) in [("tracing", metadata.tracing), ("deleting", deleting)] {
+    let flags = [
+        ("tracing", metadata.tracing),
+        ("protected", metadata.protected),
+        ("deleting", deleting),
+    ];
+    for (name, flag) in flags {
         if flag {
             put_flag(&mut value, name, true);
         }

@@ -134,6 +134,7 @@ impl Restoring<'_> {
             description: text(&fields, "description").unwrap_or_default(),
             tags: texts(&fields, "tags"),
             default_queue_type: text(&fields, "default_queue_type"),
+            protected: flag(&fields, "protected"),
             tracing: flag(&fields, "tracing"),
         };
         let vhost = self.broker.new_vhost(name, metadata);

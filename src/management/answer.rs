@@ -89,6 +89,11 @@ impl From<Denied> for Refusal {
             Denied::NotFound => Self::missing(),
             Denied::NoVhost => Self::not_found("vhost_not_found"),
             Denied::Bad(reason) => Self::bad(reason),
+            Denied::Protected(reason) => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                reason,
+            ),
             Denied::Lost => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "service_unavailable",

@@ -132,6 +132,7 @@ pub static ROUTES: &[Route] = &[
     route("/vhosts", &[get(Any, vhosts::all)]),
     route("/vhosts/{vhost}", &[get(Administrator, vhosts::one), put(Administrator, vhosts::put), delete(Administrator, vhosts::delete)]),
     route("/vhosts/{vhost}/start/{node}", &[post(Administrator, vhosts::start)]),
+    route("/vhosts/{vhost}/deletion/protection", &[post(Administrator, vhosts::protect), delete(Administrator, vhosts::unprotect)]),
     route("/vhosts/{vhost}/permissions", &[get(Administrator, permissions::of_vhost)]),
     route("/vhosts/{vhost}/topic-permissions", &[get(Administrator, permissions::topic_of_vhost)]),
 

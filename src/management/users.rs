@@ -60,6 +60,8 @@ pub fn put(call: &Call) -> Result<Answer, Refusal> {
             let reason = "both_password_and_password_hash_are_provided";
             return Err(Refusal::bad(reason));
         }
+        // With an empty one nobody gets in; RabbitMQ shows no hash of it.
+        (Some(password), None) if password.is_empty() => Password::None,
         (Some(password), None) => Password::Plain(password),
         (None, Some(hash)) => Password::Hash(hash, text("hashing_algorithm")?),
         (None, None) => Password::None,

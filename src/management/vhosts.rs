@@ -34,6 +34,10 @@ fn document(call: &Call, vhost: &Vhost) -> Value {
         "messages_ready": ready,
         "messages_unacknowledged": unacked,
     });
+    if metadata.protected {
+        document["protected_from_deletion"] = true.into();
+        document["metadata"]["protected_from_deletion"] = true.into();
+    }
     for name in ["messages", "messages_ready", "messages_unacknowledged"] {
         document[format!("{name}_details")] = json!({"rate": 0.0});
     }
@@ -54,7 +58,7 @@ pub fn one(call: &Call) -> Result<Answer, Refusal> {
 }
 
 /// PUT /vhosts/name. Who makes one may do everything in it. Description and tags that are not said are taken away; the default
-/// queue type and tracing stay.
+/// queue type, tracing and protection stay.
 pub fn put(call: &Call) -> Result<Answer, Refusal> {
     let object = call.object()?;
     let (broker, name) = (call.broker(), call.param("vhost"));
@@ -62,13 +66,16 @@ pub fn put(call: &Call) -> Result<Answer, Refusal> {
         None => text(&object, "defaultqueuetype")?,
         kind => kind,
     };
-    let known = || broker.vhost(name)?.metadata().default_queue_type.clone();
+    let known = broker.vhost(name).map(|vhost| vhost.metadata());
+    let known_kind = || known.as_ref()?.default_queue_type.clone();
+    let is_protected = known.as_ref().is_some_and(|known| known.protected);
     let tags = object.get("tags").map(|tags| users::texts("tags", tags));
     let metadata = VhostMetadata {
         description: text(&object, "description")?.unwrap_or_default(),
         tags: tags.transpose()?.unwrap_or_default(),
-        default_queue_type: kind.or_else(known),
+        default_queue_type: kind.or_else(known_kind),
         tracing: false,
+        protected: truth(&object, "protected_from_deletion", is_protected)?,
     };
     let tracing = match object.contains_key("tracing") {
         true => Some(truth(&object, "tracing", false)?),
@@ -84,6 +91,20 @@ pub fn put(call: &Call) -> Result<Answer, Refusal> {
 /// DELETE /vhosts/name.
 pub fn delete(call: &Call) -> Result<Answer, Refusal> {
     call.broker().delete_vhost(call.param("vhost"))?;
+    Ok(Answer::Done)
+}
+
+/// POST /vhosts/name/deletion/protection.
+pub fn protect(call: &Call) -> Result<Answer, Refusal> {
+    let vhost = call.vhost()?;
+    call.broker().protect_vhost(&vhost.name, true)?;
+    Ok(Answer::Done)
+}
+
+/// DELETE /vhosts/name/deletion/protection.
+pub fn unprotect(call: &Call) -> Result<Answer, Refusal> {
+    let vhost = call.vhost()?;
+    call.broker().protect_vhost(&vhost.name, false)?;
     Ok(Answer::Done)
 }
 

@@ -28,7 +28,10 @@ fn a_policy_is_created_once_and_changed_after() {
         guest().get(&path).is(404, MISSING);
         guest().get(&format!("/{noun}/none")).is(404, MISSING);
         guest().get(&format!("/{noun}/none/p")).is(404, MISSING);
-        guest().delete(&format!("/{noun}/none/p")).is(404, MISSING);
+        if !foreign() || noun == "policies" {
+            // RabbitMQ says 500 to the other.
+            guest().delete(&format!("/{noun}/none/p")).is(404, MISSING);
+        }
     }
     guest().put("/policies/none/p", "{}").is(404, NO_VHOST);
 }

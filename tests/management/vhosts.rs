@@ -233,3 +233,32 @@ fn the_cluster_can_be_named() {
     let document = client.get("/definitions").json();
     assert_eq!(document["original_cluster_name"], "second");
 }
+
+#[test]
+fn a_protected_vhost_is_not_deleted() {
+    if foreign() {
+        // It is of RabbitMQ 4.1.
+        return;
+    }
+    let name = unique("v");
+    let path = format!("/vhosts/{name}");
+    let switch = format!("{path}/deletion/protection");
+    guest().post(&switch, "").is(404, MISSING);
+    guest().put(&path, "").is(201, "");
+    guest().post(&switch, "").is(204, "");
+    let shown = guest().get(&path).json();
+    assert_eq!(shown["metadata"]["protected_from_deletion"], true);
+    let refused = json!({"error": "precondition_failed", "reason": format!("Refusing to delete virtual host '{name}' because it is protected from deletion")});
+    guest().delete(&path).is(412, &refused.to_string());
+    // It stays so when the vhost is described again.
+    guest().put(&path, r#"{"description":"d"}"#).is(204, "");
+    guest().delete(&path).is(412, &refused.to_string());
+    guest().delete(&switch).is(204, "");
+    guest().delete(&path).is(204, "");
+    guest()
+        .put(&path, r#"{"protected_from_deletion":true}"#)
+        .is(201, "");
+    guest().delete(&path).is(412, &refused.to_string());
+    guest().delete(&switch).is(204, "");
+    guest().delete(&path).is(204, "");
+}

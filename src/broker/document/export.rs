@@ -7,7 +7,7 @@ use super::{
     Permission, Policy, Queue, Scope, Tags, TopicPermission, User, Vhost, VhostHead,
 };
 use crate::broker::json::of_table;
-use crate::broker::operator::parameters::OPERATOR_POLICY;
+use crate::broker::operator::parameters::{LIMITS, OPERATOR_POLICY, VHOST_LIMITS};
 use crate::broker::operator::shown_limits;
 use crate::broker::{Broker, vhost};
 
@@ -45,7 +45,7 @@ impl Document {
             metadata: metadata(vhost),
             description: vhost.metadata().description.clone(),
             default_queue_type: queue_type(vhost),
-            limits: Vec::new(),
+            limits: limits(vhost),
         });
         document.add(vhost, Scope::Vhost);
         document
@@ -166,6 +166,14 @@ fn queue_type(vhost: &vhost::Vhost) -> String {
     kind.unwrap_or(UNDEFINED).to_owned()
 }
 
+/// The limits of a vhost; where there are none, the empty list that RabbitMQ has there.
+fn limits(vhost: &vhost::Vhost) -> Value {
+    match vhost.parameter(VHOST_LIMITS, LIMITS) {
+        Some(Value::Object(limits)) if !limits.is_empty() => Value::Object(limits),
+        _ => json!([]),
+    }
+}
+
 fn metadata(vhost: &vhost::Vhost) -> Metadata {
     let metadata = vhost.metadata();
     Metadata {
@@ -173,6 +181,7 @@ fn metadata(vhost: &vhost::Vhost) -> Metadata {
         tags: Tags::List(metadata.tags.clone()),
         default_queue_type: Some(queue_type(vhost)),
         tracing: metadata.tracing.then_some(true),
+        protected_from_deletion: metadata.protected.then_some(true),
     }
 }
 

@@ -267,12 +267,16 @@ impl Reading<'_> {
         let object = format!("vhost '{}'", vhost.name);
         let inner = vhost.metadata.unwrap_or_default();
         let tracing = inner.tracing;
-        let metadata = metadata(
+        let protected = inner.protected_from_deletion;
+        let mut metadata = metadata(
             inner,
             vhost.description,
             vhost.tags,
             vhost.default_queue_type,
         );
+        let known = self.broker.vhost(&vhost.name);
+        metadata.protected =
+            protected.unwrap_or_else(|| known.is_some_and(|known| known.metadata().protected));
         let metadata =
             check::vhost(&vhost.name, metadata).map_err(|denied| fault(object, denied))?;
         let mut kind = metadata.default_queue_type.clone();
@@ -475,6 +479,7 @@ fn metadata(
         },
         default_queue_type: inner.default_queue_type.or(default_queue_type),
         tracing: false,
+        protected: false,
     }
 }
 

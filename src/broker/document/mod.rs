@@ -64,7 +64,7 @@ struct VhostHead {
     metadata: Metadata,
     description: String,
     default_queue_type: String,
-    limits: Vec<Value>,
+    limits: Value,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -138,6 +138,8 @@ struct Metadata {
     default_queue_type: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     tracing: Option<bool>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    protected_from_deletion: Option<bool>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -44,6 +44,8 @@ pub enum Denied {
     NoVhost,
     /// What was asked for is wrong: 400 `bad_request` with this reason, a text or an array.
     Bad(Value),
+    /// It is protected: 412 `precondition_failed` with this reason.
+    Protected(String),
     /// The disk does not take it.
     Lost,
 }
@@ -72,6 +74,7 @@ impl std::fmt::Display for Denied {
             Self::NoVhost => f.write_str("vhost_not_found"),
             Self::Bad(Value::String(text)) => f.write_str(text.trim_end()),
             Self::Bad(value) => write!(f, "{value}"),
+            Self::Protected(reason) => f.write_str(reason),
             Self::Lost => f.write_str("the disk does not take it"),
         }
     }

@@ -22,6 +22,8 @@ pub struct VhostMetadata {
     pub default_queue_type: Option<String>,
     /// Whether its messages are copied to `amq.rabbitmq.trace`.
     pub tracing: bool,
+    /// Whether it may not be deleted.
+    pub protected: bool,
 }
 
 /// What RabbitMQ shows where no type is set; it means none when it is read, too.
@@ -89,12 +91,23 @@ impl Broker {
 
     /// Switches the firehose of a vhost.
     pub fn set_tracing(&self, name: &str, tracing: bool) -> Result<(), Denied> {
+        self.change_vhost(name, |metadata| metadata.tracing = tracing)
+    }
+
+    /// Protects a vhost from being deleted, or no longer.
+    pub fn protect_vhost(&self, name: &str, protected: bool) -> Result<(), Denied> {
+        self.change_vhost(name, |metadata| metadata.protected = protected)
+    }
+
+    fn change_vhost(
+        &self,
+        name: &str,
+        edit: impl FnOnce(&mut VhostMetadata),
+    ) -> Result<(), Denied> {
         let _one = self.operating.lock();
         let vhost = self.known_vhost(name)?;
-        let metadata = VhostMetadata {
-            tracing,
-            ..vhost.metadata().as_ref().clone()
-        };
+        let mut metadata = vhost.metadata().as_ref().clone();
+        edit(&mut metadata);
         let mut change = self.definitions.change();
         change.vhost(name, &metadata, false);
         vhost.set_metadata(metadata);
@@ -106,6 +119,11 @@ impl Broker {
     pub fn delete_vhost(&self, name: &str) -> Result<(), Denied> {
         let _one = self.operating.lock();
         let vhost = self.vhost(name).ok_or(Denied::NotFound)?;
+        if vhost.metadata().protected {
+            return Err(Denied::Protected(format!(
+                "Refusing to delete virtual host '{name}' because it is protected from deletion"
+            )));
+        }
         {
             // Whoever declares holds this lock, too: nothing comes in after the mark.
             let _topology = vhost.bindings.lock();
