@@ -10,6 +10,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 
+use super::Clock;
+use super::events::{Event, Events};
 use super::exchange::Exchange;
 use super::hidden::Purpose;
 use super::operator::VhostMetadata;
@@ -31,13 +33,17 @@ pub struct Definitions {
     journal: Arc<Journal>,
     /// Number of the last append that changed a definition.
     last: AtomicU64,
+    events: Arc<Events>,
+    clock: Clock,
 }
 
 impl Definitions {
-    /// Definitions that go to `journal`.
-    pub fn new(journal: Arc<Journal>) -> Self {
+    /// Definitions that go to `journal`; what changes is told to `events`.
+    pub fn new(journal: Arc<Journal>, events: Arc<Events>, clock: Clock) -> Self {
         Self {
             journal,
+            events,
+            clock,
             last: AtomicU64::new(0),
         }
     }
@@ -52,6 +58,7 @@ impl Definitions {
         Change {
             definitions: self,
             records: Vec::new(),
+            events: self.events.is_watched().then(Vec::new),
         }
     }
 }
@@ -61,6 +68,8 @@ impl Definitions {
 pub struct Change<'a> {
     definitions: &'a Definitions,
     records: Vec<u8>,
+    /// What is to be told of it, when somebody listens.
+    events: Option<Vec<Event>>,
 }
 
 impl Change<'_> {
@@ -72,6 +81,24 @@ impl Change<'_> {
                 .journal
                 .append(&self.records, Urgency::Synced);
             self.definitions.last.fetch_max(append, Ordering::AcqRel);
+        }
+        for event in self.events.into_iter().flatten() {
+            let now = self.definitions.clock.now();
+            self.definitions.events.push(event, now);
+        }
+    }
+
+    /// What has been told so far was done by that user.
+    pub fn by(&mut self, user: &str) {
+        let events = std::mem::take(&mut self.events);
+        let named = |event: Event| event.text("user_who_performed_action", user);
+        self.events = events.map(|events| events.into_iter().map(named).collect());
+    }
+
+    /// Something that is to be told once it is committed.
+    pub fn tell(&mut self, event: impl FnOnce() -> Event) {
+        if let Some(events) = &mut self.events {
+            events.push(event());
         }
     }
 
@@ -90,6 +117,7 @@ impl Change<'_> {
 
     /// A vhost is gone.
     pub fn no_vhost(&mut self, name: &str) {
+        self.tell(|| Event::new("vhost.deleted").text("name", name));
         self.forget(Kind::Vhost, &key(&[name]));
     }
 
@@ -100,16 +128,20 @@ impl Change<'_> {
 
     /// A user is gone.
     pub fn no_user(&mut self, name: &str) {
+        self.tell(|| Event::new("user.deleted").text("name", name));
         self.forget(Kind::User, &key(&[name]));
     }
 
     /// What a user may do in a vhost.
     pub fn permission(&mut self, user: &str, vhost: &str, permission: &Permission) {
+        self.tell(|| Event::permission_created(user, vhost, permission));
         self.put(self::permission(user, vhost, permission));
     }
 
     /// A user may do nothing there any more.
     pub fn no_permission(&mut self, user: &str, vhost: &str) {
+        let event = || Event::new("permission.deleted").text("user", user);
+        self.tell(|| event().text("vhost", vhost));
         self.forget(Kind::Permission, &key(&[user, vhost]));
     }
 
@@ -121,31 +153,40 @@ impl Change<'_> {
         exchange: &str,
         permission: &TopicPermission,
     ) {
+        self.tell(|| Event::topic_permission_created(user, vhost, exchange, permission));
         self.put(self::topic_permission(user, vhost, exchange, permission));
     }
 
     /// A topic permission is gone.
     pub fn no_topic_permission(&mut self, user: &str, vhost: &str, exchange: &str) {
+        let event = || Event::new("topic.permission.deleted").text("user", user);
+        self.tell(|| event().text("vhost", vhost).text("exchange", exchange));
         self.forget(Kind::TopicPermission, &key(&[user, vhost, exchange]));
     }
 
     /// A policy or operator policy is there.
     pub fn policy(&mut self, vhost: &str, operator: bool, one: &Policy) {
+        self.tell(|| Event::policy_set(vhost, one));
         self.put(policy(vhost, operator, one));
     }
 
     /// A policy or operator policy is gone.
     pub fn no_policy(&mut self, vhost: &str, operator: bool, name: &str) {
+        self.tell(|| Event::cleared("policy.cleared", vhost, name));
         self.forget(Kind::Policy, &policy_key(vhost, operator, name));
     }
 
     /// A runtime parameter is there.
     pub fn parameter(&mut self, component: &str, vhost: &str, name: &str, value: &Value) {
+        let event = || Event::new("parameter.set").text("component", component);
+        self.tell(|| event().text("vhost", vhost).text("name", name));
         self.put(parameter(&[component, vhost, name], value));
     }
 
     /// A runtime parameter is gone.
     pub fn no_parameter(&mut self, component: &str, vhost: &str, name: &str) {
+        let event = || Event::cleared("parameter.cleared", vhost, name);
+        self.tell(|| event().text("component", component));
         self.forget(Kind::Parameter, &key(&[component, vhost, name]));
     }
 
@@ -161,6 +202,7 @@ impl Change<'_> {
 
     /// An exchange is there. One that does not outlive the process is passed over, here and below.
     pub fn exchange(&mut self, vhost: &str, exchange: &Exchange) {
+        self.tell(|| Event::exchange_created(vhost, exchange));
         if exchange.durable {
             self.put(self::exchange(vhost, exchange));
         }
@@ -168,6 +210,7 @@ impl Change<'_> {
 
     /// An exchange is gone.
     pub fn no_exchange(&mut self, vhost: &str, exchange: &Exchange) {
+        self.tell(|| Event::exchange_deleted(vhost, exchange));
         if exchange.durable {
             self.forget(Kind::Exchange, &key(&[vhost, &exchange.name]));
         }
@@ -175,6 +218,7 @@ impl Change<'_> {
 
     /// A queue is there.
     pub fn queue(&mut self, queue: &Queue) {
+        self.tell(|| Event::queue_created(queue));
         if queue.spec.durable {
             self.put(self::queue(queue));
         }
@@ -182,6 +226,7 @@ impl Change<'_> {
 
     /// A queue is gone with all that is in it.
     pub fn no_queue(&mut self, queue: &Queue) {
+        self.tell(|| Event::queue_deleted(queue));
         if queue.spec.durable {
             self.forget(Kind::Queue, &key(&[&queue.spec.vhost, &queue.spec.name]));
         }
@@ -203,6 +248,7 @@ impl Change<'_> {
 
     /// A binding is there.
     pub fn binding(&mut self, binding: &Binding<'_>) {
+        self.tell(|| Event::binding("binding.created", binding));
         if binding.durable {
             self.put(self::binding(binding));
         }
@@ -210,6 +256,7 @@ impl Change<'_> {
 
     /// A binding is gone.
     pub fn no_binding(&mut self, binding: &Binding<'_>) {
+        self.tell(|| Event::binding("binding.deleted", binding));
         if binding.durable {
             self.forget(Kind::Binding, &binding_key(binding));
         }

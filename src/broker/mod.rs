@@ -4,11 +4,13 @@
 //! passes through the timers' task, which the server starts.
 
 pub mod access;
+mod announce;
 mod clock;
 mod dead_letter;
 pub mod definitions;
 mod delayed;
 pub mod document;
+pub mod events;
 pub mod exchange;
 pub mod hidden;
 mod history;
@@ -27,6 +29,7 @@ pub mod restore;
 mod routes;
 pub mod timers;
 pub mod topology;
+pub mod trace;
 pub mod transaction;
 pub mod vhost;
 
@@ -39,6 +42,7 @@ use parking_lot::{Mutex, RwLock};
 
 pub use self::clock::Clock;
 use self::definitions::Definitions;
+use self::events::Events;
 use self::exchange::{Exchange, ExchangeSpec};
 use self::names::Names;
 use self::operator::{Operating, VhostDefaults, VhostLimits, VhostMetadata};
@@ -71,6 +75,10 @@ pub struct Settings {
     pub relaxed_redeclare: bool,
     /// What every new vhost gets.
     pub vhost_defaults: Arc<VhostDefaults>,
+    /// The node's name, as messages of the broker itself name it.
+    pub node_name: Arc<str>,
+    /// The vhost that has the exchange of events; `None` for none.
+    pub event_vhost: Option<Arc<str>>,
     /// Where the time comes from.
     pub clock: Clock,
 }
@@ -116,6 +124,7 @@ pub struct Broker {
     operating: Operating,
     journal: Arc<Journal>,
     definitions: Arc<Definitions>,
+    events: Arc<Events>,
     timers: Timers,
     pager: Pager,
     /// Addresses of direct reply-to.
@@ -147,6 +156,12 @@ impl Broker {
         journal: Arc<Journal>,
         next_id: u64,
     ) -> Arc<Self> {
+        let events = Arc::new(Events::default());
+        let definitions = Arc::new(Definitions::new(
+            Arc::clone(&journal),
+            Arc::clone(&events),
+            settings.clock.clone(),
+        ));
         Arc::new(Self {
             pager: Pager::new(settings.message_memory_budget, &journal),
             settings,
@@ -154,7 +169,8 @@ impl Broker {
             vhosts: RwLock::default(),
             globals: RwLock::default(),
             operating: Operating::default(),
-            definitions: Arc::new(Definitions::new(Arc::clone(&journal))),
+            definitions,
+            events,
             journal,
             timers: Timers::default(),
             reply_addresses: ReplyAddresses::default(),
@@ -197,6 +213,11 @@ impl Broker {
             .iter()
             .flat_map(|vhost| vhost.every_queue())
             .collect()
+    }
+
+    /// What happens, for whoever listens.
+    pub fn events(&self) -> &Arc<Events> {
+        &self.events
     }
 
     /// What definitions are written to.
@@ -258,6 +279,7 @@ impl Broker {
             default: Exchange::new(self.next_id(), spec),
             limits: VhostLimits::default(),
             deleting: AtomicBool::new(false),
+            traced: AtomicBool::new(metadata.tracing),
             metadata: RwLock::new(Arc::new(metadata)),
             policies: RwLock::default(),
             parameters: RwLock::default(),

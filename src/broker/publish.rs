@@ -10,11 +10,14 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+pub use self::one::without_bcc;
+pub(super) use self::one::{kept_by, publish_one};
 use self::round::{FOR_DISK, Filling, Pending};
 pub use self::round::{Origin, Refusal};
 use super::Broker;
 use super::exchange::Exchange;
 use super::routes::{Routes, Targets};
+use super::trace::Traced;
 use super::vhost::{Vhost, Walk};
 use crate::exchange::{Depends, extra_keys};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message};
@@ -22,9 +25,9 @@ use crate::queue::arguments::QueueKind;
 use crate::queue::log::Links;
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
-use crate::wire::properties::{Edits, Properties, rewrite};
-use crate::wire::table::Table;
+use crate::wire::properties::Properties;
 
+mod one;
 mod round;
 
 /// Queues that a connection keeps at hand; past that it forgets all between two rounds.
@@ -75,6 +78,8 @@ pub struct Publisher {
     walk: Walk,
     routes: Routes,
     queues: Vec<Local>,
+    /// The connection that publishes; 0 is none.
+    connection: u64,
     /// One of them keeps transient messages as well, or did.
     keeps_any: bool,
     dirty: Vec<u32>,
@@ -105,6 +110,7 @@ impl Publisher {
             walk: Walk::new(vhost),
             routes: Routes::default(),
             queues: Vec::new(),
+            connection: 0,
             keeps_any: false,
             dirty: Vec::new(),
             passing: Filling::default(),
@@ -210,6 +216,12 @@ impl Publisher {
         }
     }
 
+    /// The same, for that connection.
+    pub fn of(mut self, connection: u64) -> Self {
+        self.connection = connection;
+        self
+    }
+
     /// Whether any of these queues keeps the message on disk: a durable one if it is persistent, a quorum queue in any case.
     #[inline]
     fn is_kept(queues: &[Local], targets: &Targets, persistent: bool) -> bool {
@@ -309,13 +321,25 @@ impl Publisher {
         let shown = stripped.as_deref().unwrap_or(raw);
         self.walk
             .remember(|| Message::from_parts(names, shown, &body, extra.bcc.iter().copied()));
+        let is_traced = self.walk.vhost().is_traced();
+        if is_traced {
+            let traced = Traced {
+                connection: self.connection,
+                channel: origin.channel(),
+                exchange: &exchange.name,
+                keys: &keys,
+                properties,
+                body: &body,
+            };
+            traced.published(broker, self.walk.vhost(), &found);
+        }
         if found.is_empty() {
             self.found = found;
             return Err(Nowhere { body });
         }
         let targets: Targets = found.drain(..).map(|queue| self.local(queue)).collect();
         self.found = found;
-        if keyed {
+        if keyed && !is_traced {
             self.remember(names, &targets);
         }
         let for_disk =
@@ -543,49 +567,4 @@ impl Publisher {
         }
         receipt
     }
-}
-
-/// Publishes one message that does not come with a round. False when the queue is deleted.
-pub(super) fn publish_one(
-    broker: &Broker,
-    queue: &Arc<Queue>,
-    message: Message,
-    now: u64,
-    effects: &mut Effects,
-) -> (bool, Receipt) {
-    let message = kept_by(message, std::iter::once(queue));
-    let links = if queue.spec.durable {
-        Links::of(&message, broker.journal())
-    } else {
-        Links::default()
-    };
-    let mut locked = queue.lock();
-    let placed = locked.publish(std::iter::once(message), &links, now, effects);
-    (placed.is_ok(), locked.commit())
-}
-
-/// The message as these queues keep it: a quorum queue keeps a transient one on disk, too.
-pub(super) fn kept_by<'a>(
-    message: Message,
-    mut queues: impl Iterator<Item = &'a Arc<Queue>>,
-) -> Message {
-    if !message.is_persistent() && queues.any(|queue| queue.kind == QueueKind::Quorum) {
-        message.made_persistent()
-    } else {
-        message
-    }
-}
-
-/// The property block without its BCC header, which no receiver sees.
-pub fn without_bcc(properties: Properties<'_>) -> Vec<u8> {
-    let headers = properties
-        .headers()
-        .map(|raw| Table(raw).without(&[b"BCC"]));
-    rewrite(
-        properties.raw(),
-        &Edits {
-            headers,
-            ..Edits::default()
-        },
-    )
 }

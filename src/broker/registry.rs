@@ -139,13 +139,13 @@ impl Registry {
         Ok(())
     }
 
-    /// The connection has ended.
-    pub fn remove(&self, id: u64) {
+    /// The connection has ended. Returns it, the first time.
+    pub fn remove(&self, id: u64) -> Option<Arc<Connection>> {
         let mut open = self.open.lock();
-        if let Some(connection) = open.connections.remove(&id) {
-            uncount(&mut open.of_vhosts, &connection.vhost);
-            uncount(&mut open.of_users, &connection.user);
-        }
+        let connection = open.connections.remove(&id)?;
+        uncount(&mut open.of_vhosts, &connection.vhost);
+        uncount(&mut open.of_users, &connection.user);
+        Some(connection)
     }
 
     /// How many there are.

@@ -40,6 +40,8 @@ pub struct Vhost {
     pub limits: VhostLimits,
     /// It is on its way out: nothing is declared in it any more.
     pub(super) deleting: AtomicBool,
+    /// Its firehose is on.
+    pub(super) traced: AtomicBool,
     pub(super) metadata: RwLock<Arc<VhostMetadata>>,
     pub(super) policies: RwLock<Arc<Policies>>,
     pub(super) parameters: RwLock<settings::Parameters>,
@@ -64,6 +66,12 @@ impl Vhost {
     /// Whether it is being deleted.
     pub fn is_deleting(&self) -> bool {
         self.deleting.load(Ordering::Acquire)
+    }
+
+    /// Whether its firehose is on.
+    #[inline]
+    pub fn is_traced(&self) -> bool {
+        self.traced.load(Ordering::Acquire)
     }
 
     /// Refuses a declare where the vhost is being deleted. The caller holds the topology.

@@ -53,6 +53,8 @@ pub struct Context {
     pub(super) wakers: Effects,
     /// Time of this round.
     pub(super) now: u64,
+    /// The vhost's firehose is on.
+    pub(super) traced: bool,
     /// Something was published since the alarms were last looked at.
     pub(super) published: bool,
     /// Bytes of bodies that have not come whole.
@@ -162,6 +164,7 @@ impl Context {
 
     /// Moves the mailbox's deliveries into the backlog and serves the queues that waited for that.
     pub(super) fn pull(&mut self, deliveries: Vec<Delivery>, waiting: Vec<(Arc<Queue>, u32)>) {
+        self.traced = self.vhost.is_traced();
         if self.backlog.is_empty() {
             super::buffers::give_deliveries(Vec::from(std::mem::take(&mut self.backlog)));
             self.backlog = VecDeque::from(deliveries);

@@ -25,6 +25,7 @@ use super::channel::Channel;
 use super::handshake::{Handshake, Step};
 use super::output::{CAP_BYTES, HIGH_WATER_BYTES, Output};
 use crate::broker::Broker;
+use crate::broker::events::INTERNAL_USER;
 use crate::queue::mailbox::{Drained, Mailbox};
 use crate::store::Due;
 use crate::wire::frame::{self, Cut, Frame};
@@ -414,16 +415,17 @@ impl Session {
         open.cx.close_channels(channels.len());
         for channel in &mut channels {
             channel.end(&mut open.cx, &mut self.output);
+            open.tell_of_channel("channel.closed", channel.number);
         }
         open.cx.flush(&mut self.output);
         open.cx.wakers.wake();
         for queue in std::mem::take(&mut open.cx.exclusive).into_values() {
-            let _ = open
-                .cx
-                .vhost
-                .remove_queue(&open.cx.broker, &queue, false, false);
+            let _ =
+                open.cx
+                    .vhost
+                    .remove_queue(&open.cx.broker, &queue, false, false, INTERNAL_USER);
         }
-        self.broker.registry().remove(self.id);
+        self.leave();
         self.blocked = false;
         tracing::info!(connection = self.id, peer = %self.peer, "connection closed");
     }

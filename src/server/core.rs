@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use super::definitions;
 use super::storage::Storage;
 use crate::auth::{PasswordHash, Permission, Users};
-use crate::broker::{self, Alarm, Broker, timers};
+use crate::broker::{self, Alarm, Broker, events, timers};
 use crate::config::{Config, Sync, UserSeed};
 use crate::connection;
 
@@ -23,6 +23,7 @@ pub struct Core {
     /// Taken at the end.
     storage: Mutex<Option<Storage>>,
     timers: JoinHandle<()>,
+    events: JoinHandle<()>,
     runtime: Handle,
 }
 
@@ -47,12 +48,14 @@ impl Core {
             .users
             .set_loopback_only(config.loopback_users.iter().cloned());
         let timers = tokio::spawn(timers::run(Arc::clone(&broker)));
+        let events = tokio::spawn(events::run(Arc::clone(&broker)));
         let settings = Arc::new(connection_settings(config));
         Ok(Core {
             broker,
             settings,
             storage: Mutex::new(Some(storage)),
             timers,
+            events,
             runtime: Handle::current(),
         })
     }
@@ -79,6 +82,7 @@ impl Core {
     pub fn shut_down(&self) {
         self.broker.shut_down();
         self.timers.abort();
+        self.events.abort();
     }
 
     /// Whether AMQP is stopped for now.
@@ -161,6 +165,8 @@ pub fn broker_settings(config: &Config) -> Result<broker::Settings, String> {
         },
         relaxed_redeclare: config.storage.relaxed_redeclare,
         message_memory_budget: Some(config.storage.memory_budget),
+        node_name: config.node_name.as_str().into(),
+        event_vhost: Some(config.default_vhost.as_str().into()),
         ..broker::Settings::default()
     })
 }

@@ -3,6 +3,7 @@
 use super::{Denied, Put};
 use crate::auth::{Algorithm, PasswordHash};
 use crate::broker::Broker;
+use crate::broker::events::Event;
 use crate::wire::reply::Reply;
 use serde_json::{Map, Value, json};
 
@@ -75,6 +76,7 @@ impl Broker {
     ) {
         // A comma divides tags on disk.
         let tags: Vec<String> = tags.iter().flat_map(|tag| tags_of(tag)).collect();
+        let before = self.users.user(name);
         self.users.put(name, password, tags);
         let Some(user) = self.users.user(name) else {
             return;
@@ -83,6 +85,17 @@ impl Broker {
             user.limits.set(connections, channels);
         }
         let mut change = self.definitions.change();
+        match &before {
+            None => change.tell(|| Event::new("user.created").text("name", name)),
+            Some(before) if before.password != user.password => {
+                change.tell(|| Event::new("user.password.changed").text("name", name));
+            }
+            Some(_) => {}
+        }
+        if before.is_none_or(|before| before.tags != user.tags) {
+            let event = || Event::new("user.tags.set").text("name", name);
+            change.tell(|| event().text("tags", &user.tags.join(",")));
+        }
         change.user(&user);
         change.commit();
     }

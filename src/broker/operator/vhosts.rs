@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering;
 
 use super::{Denied, Put};
 use crate::broker::Broker;
+use crate::broker::events::{Event, INTERNAL_USER};
 use crate::broker::vhost::Vhost;
 use crate::wire::reply::Reply;
 
@@ -69,6 +70,10 @@ impl Broker {
             tracing.unwrap_or_else(|| known.as_ref().is_some_and(|vhost| vhost.metadata().tracing));
         let put = Put::of(known.is_none());
         let mut change = self.definitions.change();
+        if known.is_none() {
+            let event = || Event::new("vhost.created").text("name", name);
+            change.tell(|| event().text("description", &metadata.description));
+        }
         change.vhost(name, &metadata, false);
         match known {
             Some(vhost) => {
@@ -144,7 +149,7 @@ impl Broker {
             .close_where(|connection| connection.vhost == *name, &reply);
         for queue in vhost.all_queues() {
             // One that somebody else deletes meanwhile is gone as well.
-            let _ = vhost.remove_queue(self, &queue, false, false);
+            let _ = vhost.remove_queue(self, &queue, false, false, INTERNAL_USER);
         }
         vhost.remove_exchanges();
         let mut change = self.definitions.change();

@@ -185,6 +185,7 @@ impl Vhost {
             destination,
             routing_key,
             arguments,
+            &access.user.name,
         );
         let version = source.version();
         drop(bindings);
@@ -240,7 +241,7 @@ impl Vhost {
         }
     }
 
-    /// Adds a binding, unless it is there, and writes it down. Whether it is new.
+    /// Adds a binding, unless it is there, and writes it down, for the user `by`. Whether it is new.
     pub(super) fn link_binding(
         &self,
         bindings: &mut Bindings,
@@ -248,6 +249,7 @@ impl Vhost {
         destination: Destination,
         routing_key: &str,
         arguments: FieldTable,
+        by: &str,
     ) -> bool {
         let key = binding_key(&destination, routing_key, &arguments);
         let binding = Binding {
@@ -259,6 +261,7 @@ impl Vhost {
         change.binding(&binding.written(&self.name, &key));
         let new = bindings.add(key, binding);
         if new {
+            change.by(by);
             change.commit();
         }
         new
@@ -294,6 +297,7 @@ impl Vhost {
         {
             self.unlink_exchange(&mut bindings, &abandoned, &mut change);
         }
+        change.by(&access.user.name);
         change.commit();
         Ok(())
     }

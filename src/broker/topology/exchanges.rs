@@ -11,8 +11,10 @@ use crate::auth::Verb;
 use crate::broker::Broker;
 use crate::broker::access::Access;
 use crate::broker::definitions::Change;
+use crate::broker::events::EVENT_EXCHANGE;
 use crate::broker::exchange::{Exchange, ExchangeSpec};
 use crate::broker::hidden;
+use crate::broker::trace::TRACE_EXCHANGE;
 use crate::broker::vhost::Vhost;
 use crate::exchange::{Kind, alternate, find};
 use crate::queue::arguments;
@@ -45,7 +47,7 @@ impl Vhost {
             ("amq.topic", Kind::Topic, false),
             ("amq.headers", Kind::Headers, false),
             ("amq.match", Kind::Headers, false),
-            ("amq.rabbitmq.trace", Kind::Topic, true),
+            (TRACE_EXCHANGE, Kind::Topic, true),
         ];
         for (name, kind, internal) in exchanges {
             if name.is_empty() {
@@ -63,6 +65,20 @@ impl Vhost {
                 alternate: None,
             };
             self.link_exchange(Exchange::new(broker.next_id(), spec));
+        }
+        if broker.settings.event_vhost.as_deref() == Some(&*self.name) {
+            let spec = ExchangeSpec {
+                name: EVENT_EXCHANGE.into(),
+                kind: Kind::Topic.info(),
+                durable: true,
+                auto_delete: false,
+                internal: true,
+                arguments: FieldTable::default(),
+                alternate: None,
+            };
+            let exchange = Exchange::new(broker.next_id(), spec);
+            self.link_exchange(Arc::clone(&exchange));
+            broker.events().watch(&exchange);
         }
     }
 
@@ -116,15 +132,16 @@ impl Vhost {
             alternate,
             arguments: declare.arguments,
         };
-        self.create_exchange(broker, spec);
+        self.create_exchange(broker, spec, &access.user.name);
         Ok(())
     }
 
     /// An exchange that is not there yet. The caller holds the topology.
-    pub(super) fn create_exchange(&self, broker: &Broker, spec: ExchangeSpec) {
+    pub(super) fn create_exchange(&self, broker: &Broker, spec: ExchangeSpec, by: &str) {
         let exchange = Exchange::new(broker.next_id(), spec);
         let mut change = self.definitions.change();
         change.exchange(&self.name, &exchange);
+        change.by(by);
         hidden::attach(broker, &self.name, &exchange, &mut change);
         change.commit();
         self.link_exchange(exchange);
@@ -205,6 +222,7 @@ impl Vhost {
         }
         let mut change = self.definitions.change();
         self.unlink_exchange(&mut bindings, &exchange, &mut change);
+        change.by(&access.user.name);
         change.commit();
         Ok(())
     }

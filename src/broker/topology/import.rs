@@ -7,6 +7,7 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 use crate::broker::Broker;
+use crate::broker::events::INTERNAL_USER;
 use crate::broker::exchange::ExchangeSpec;
 use crate::broker::vhost::Vhost;
 use crate::exchange::{KindInfo, Target, alternate, find};
@@ -117,14 +118,14 @@ impl Vhost {
             auto_delete: new.auto_delete,
             arguments: new.arguments,
         };
-        self.create_queue(broker, spec, new.rules);
+        self.create_queue(broker, spec, new.rules, INTERNAL_USER);
     }
 
     /// Makes an exchange, unless there is one of that name.
     pub(in crate::broker) fn import_exchange(&self, broker: &Broker, new: NewExchange) {
         let _topology = self.bindings.lock();
         if !self.is_deleting() && self.exchange(&new.spec.name).is_none() {
-            self.create_exchange(broker, new.spec);
+            self.create_exchange(broker, new.spec, INTERNAL_USER);
         }
     }
 
@@ -148,6 +149,7 @@ impl Vhost {
             destination,
             &new.routing_key,
             new.arguments,
+            INTERNAL_USER,
         );
         true
     }

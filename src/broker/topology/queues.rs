@@ -9,6 +9,7 @@ use super::{clean_name, generated_name};
 use crate::auth::Verb;
 use crate::broker::Broker;
 use crate::broker::access::Access;
+use crate::broker::events::INTERNAL_USER;
 use crate::broker::reply_to::ReplyAddresses;
 use crate::broker::vhost::Vhost;
 use crate::queue::arguments::QueueKind;
@@ -162,16 +163,17 @@ impl Vhost {
             auto_delete: declare.auto_delete,
             arguments: arguments::stored(&declare.arguments, parsed.kind),
         };
-        let queue = self.create_queue(broker, spec, Rules::of(&parsed));
+        let queue = self.create_queue(broker, spec, Rules::of(&parsed), &access.user.name);
         Ok(used(broker, queue))
     }
 
-    /// A queue that is not there yet, with the rules that its arguments alone make. The caller holds the topology.
+    /// A queue that is not there yet, with the rules that its arguments alone make, for the user `by`. The caller holds the topology.
     pub(super) fn create_queue(
         &self,
         broker: &Broker,
         spec: QueueSpec,
         plain: Rules,
+        by: &str,
     ) -> Arc<Queue> {
         let (rules, applied) = self.rules_for(&spec, plain);
         let queue = Queue::new(
@@ -185,6 +187,7 @@ impl Vhost {
         // Before anybody can publish to it.
         let mut change = self.definitions.change();
         change.queue(&queue);
+        change.by(by);
         change.commit();
         self.queues
             .insert(Arc::clone(&queue.spec.name), Arc::clone(&queue));
@@ -269,7 +272,7 @@ impl Vhost {
                 }
             }
         }
-        match self.remove_queue(broker, &queue, if_unused, if_empty) {
+        match self.remove_queue(broker, &queue, if_unused, if_empty, &access.user.name) {
             Ok(ready) => Ok(ready),
             Err(Refused::Gone) => Ok(0),
             Err(Refused::InUse) => Err(Reply::queue_in_use(&name, &self.name)),
@@ -277,18 +280,19 @@ impl Vhost {
         }
     }
 
-    /// Deletes a queue that the caller holds, whatever its name stands for by now.
+    /// Deletes a queue that the caller holds, whatever its name stands for by now, for the user `by`.
     pub fn remove_queue(
         &self,
         broker: &Broker,
         queue: &Arc<Queue>,
         if_unused: bool,
         if_empty: bool,
+        by: &str,
     ) -> Result<usize, Refused> {
         let mut bindings = self.bindings.lock();
         let mut effects = Effects::default();
         let ready = queue.lock().delete(if_unused, if_empty, &mut effects)?;
-        self.unlink_queue(&mut bindings, queue);
+        self.unlink_queue(&mut bindings, queue, by);
         drop(bindings);
         broker.perform(queue, effects);
         Ok(ready)
@@ -306,18 +310,19 @@ impl Vhost {
                 return;
             }
         }
-        self.unlink_queue(&mut bindings, queue);
+        self.unlink_queue(&mut bindings, queue, INTERNAL_USER);
         drop(bindings);
         broker.perform(queue, effects);
     }
 
-    fn unlink_queue(&self, bindings: &mut Bindings, queue: &Arc<Queue>) {
+    fn unlink_queue(&self, bindings: &mut Bindings, queue: &Arc<Queue>, by: &str) {
         let mut change = self.definitions.change();
         change.no_queue(queue);
         self.queues.remove(&queue.spec.name, queue);
         for exchange in self.unbind_destination(bindings, queue.spec.id, &mut change) {
             self.unlink_exchange(bindings, &exchange, &mut change);
         }
+        change.by(by);
         change.commit();
     }
 }

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use serde_json::Value;
 
@@ -29,7 +30,14 @@ impl Vhost {
     }
 
     pub(in crate::broker) fn set_metadata(&self, metadata: VhostMetadata) {
+        let traced = metadata.tracing;
         *self.metadata.write() = Arc::new(metadata);
+        if self.traced.swap(traced, Ordering::AcqRel) != traced {
+            // Remembered routes pass the firehose by.
+            for exchange in self.all_exchanges() {
+                exchange.invalidate();
+            }
+        }
     }
 
     /// Its policies as of now.

@@ -6,6 +6,7 @@ use amq_protocol::protocol::{AMQPClass, basic};
 
 use super::Channel;
 use crate::auth::Verb;
+use crate::broker::events::Event;
 use crate::broker::reply_to::ReplyAddresses;
 use crate::broker::topology::generated_name;
 use crate::connection::consumers::Consumer;
@@ -132,6 +133,14 @@ impl Channel {
                 .then(|| table::from_field_table(&consume.arguments).into()),
         });
         self.consumers += 1;
+        let event = || {
+            Event::consumer("consumer.created", &queue, &tag)
+                .flag("ack_required", !consume.no_ack)
+                .flag("exclusive", consume.exclusive && !is_quorum)
+                .number("prefetch_count", self.prefetch.into())
+                .arguments(&consume.arguments)
+        };
+        cx.broker.events().tell(cx.now, event);
         out.gate_if_can(attended, cx.broker.journal());
         self.consume_ok(out, consume.nowait, &tag);
         let mut effects = Effects::default();
@@ -199,6 +208,9 @@ impl Channel {
 
     fn forget(&mut self, cx: &mut Context, id: u32) {
         if let Some(consumer) = cx.consumers.remove(id) {
+            let queue = cx.queues.get(consumer.queue);
+            let event = || Event::consumer("consumer.deleted", queue, &consumer.tag);
+            cx.broker.events().tell(cx.now, event);
             self.consumers -= 1;
             cx.queues.release(consumer.queue, 1);
         }

@@ -1,6 +1,7 @@
 //! From a mailbox's entry to frames: the hot way out.
 
 use super::{Channel, Unacked};
+use crate::broker::trace;
 use crate::connection::context::Context;
 use crate::connection::output::Output;
 use crate::message::Message;
@@ -17,6 +18,9 @@ impl Channel {
         };
         let tag = self.next_tag();
         let message = &delivery.message;
+        if cx.traced {
+            self.trace(cx, consumer.queue, message, delivery.redelivered);
+        }
         method::write_deliver(
             out.bytes(),
             &consumer.prefix,
@@ -45,6 +49,14 @@ impl Channel {
             self.watch.delivered(cx.now, consumer.timeout_ms);
             self.unacked.push(unacked);
         }
+    }
+
+    /// Tells the firehose of a delivery.
+    #[cold]
+    fn trace(&self, cx: &Context, queue: u32, message: &Message, redelivered: bool) {
+        let queue = cx.queues.get(queue);
+        let place = (cx.id, self.number);
+        trace::delivered(&cx.broker, &cx.vhost, place, queue, message, redelivered);
     }
 
     /// A message that has come back, to a consumer that is told how often.

@@ -4,6 +4,7 @@ use amq_protocol::protocol::{AMQPClass, basic};
 
 use super::{Channel, Unacked};
 use crate::auth::Verb;
+use crate::broker::trace;
 use crate::connection::context::Context;
 use crate::connection::output::Output;
 use crate::queue::arguments::QueueKind;
@@ -48,6 +49,18 @@ impl Channel {
                 return Ok(());
             }
         };
+        if cx.vhost.is_traced() {
+            let place = (cx.id, self.number);
+            let message = &got.message;
+            trace::delivered(
+                &cx.broker,
+                &cx.vhost,
+                place,
+                &queue,
+                message,
+                got.redelivered,
+            );
+        }
         out.gate_if_can(attended, cx.broker.journal());
         let tag = self.next_tag();
         let remaining = u32::try_from(got.remaining).unwrap_or(u32::MAX);

@@ -12,6 +12,7 @@ use crate::auth::Verb;
 use crate::broker::exchange::Exchange;
 use crate::broker::publish::{Nowhere, Origin, Publish, without_bcc};
 use crate::broker::reply_to::ReplyAddresses;
+use crate::broker::trace::Traced;
 use crate::broker::vhost::{Vhost, Walk};
 use crate::connection::context::{Context, NO_ROUTE};
 use crate::connection::output::Output;
@@ -340,6 +341,17 @@ impl Channel {
         let mut walk = Walk::new(cx.vhost.clone());
         walk.route(exchange, &keys, properties, &mut queues);
         walk.remember(|| message.clone());
+        if cx.vhost.is_traced() {
+            let traced = Traced {
+                connection: cx.id,
+                channel: self.number,
+                exchange: &exchange.name,
+                keys: &keys,
+                properties,
+                body: &parts.body,
+            };
+            traced.published(&cx.broker, &cx.vhost, &queues);
+        }
         let Mode::Tx(tx) = &mut self.mode else {
             return Ok(());
         };

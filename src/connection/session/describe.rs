@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use super::open::Open;
 use super::{Session, State};
+use crate::broker::events::Event;
 use crate::queue::figures::{ConsumerFigures, Course, Detail, Figures, Question};
 
 impl Session {
@@ -11,6 +12,14 @@ impl Session {
     pub fn at(mut self, local: SocketAddr) -> Self {
         self.local = local;
         self
+    }
+
+    /// The connection is listed no more.
+    pub(super) fn leave(&self) {
+        if let Some(connection) = self.broker.registry().remove(self.id) {
+            let event = || Event::connection("connection.closed", &connection);
+            self.broker.events().tell(self.now, event);
+        }
     }
 
     /// Answers; whoever has asked may have given up.

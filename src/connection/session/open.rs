@@ -11,6 +11,7 @@ use amq_protocol::protocol::{AMQPClass, channel as channel_class, connection};
 use super::Session;
 use crate::auth::User;
 use crate::broker::access::Access;
+use crate::broker::events::Event;
 use crate::broker::publish::Publisher;
 use crate::broker::{Connection, Most, Refusal};
 use crate::connection::channel::Channel;
@@ -115,19 +116,22 @@ impl Session {
             frame_max: tuned.frame_max,
             heartbeat_s: tuned.heartbeat_s,
         };
-        registry.add(Arc::new(entry), &most).map_err(refused)?;
+        let entry = Arc::new(entry);
+        registry.add(Arc::clone(&entry), &most).map_err(refused)?;
         // Whoever deletes the vhost marks it first and then closes who is registered: one of the two is seen.
         if found.is_deleting() {
             registry.remove(self.id);
             return Err(Reply::vhost_not_found(vhost));
         }
+        let event = || Event::connection("connection.created", &entry);
+        self.broker.events().tell(self.now, event);
         let permitted = access.version();
         let cx = Context {
             broker: Arc::clone(&self.broker),
             settings: Arc::clone(&self.settings),
             id: self.id,
             mailbox: Arc::clone(&self.mailbox),
-            publisher: Publisher::new(Arc::clone(&found)),
+            publisher: Publisher::new(Arc::clone(&found)).of(self.id),
             vhost: found,
             access,
             permitted,
@@ -143,6 +147,7 @@ impl Session {
             freed: Vec::new(),
             wakers: Effects::default(),
             now: self.now,
+            traced: false,
             published: false,
             half_sent: 0,
             parked: None,
@@ -465,11 +470,24 @@ impl Open {
         self.channels.insert(at, Channel::new(frame.channel));
         let ok = channel_class::AMQPMethod::OpenOk(channel_class::OpenOk {});
         method::write(out.bytes(), frame.channel, &AMQPClass::Channel(ok));
+        self.tell_of_channel("channel.created", frame.channel);
         Ok(())
     }
 
+    /// Tells whoever listens of a channel that has come or gone.
+    pub(super) fn tell_of_channel(&self, key: &'static str, number: u16) {
+        let broker = &self.cx.broker;
+        if broker.events().is_watched()
+            && let Some(connection) = broker.registry().get(self.cx.id)
+        {
+            let event = || Event::channel(key, &connection, number);
+            broker.events().tell(self.cx.now, event);
+        }
+    }
+
     fn remove_channel(&mut self, index: usize) {
-        self.channels.remove(index);
+        let number = self.channels.remove(index).number;
+        self.tell_of_channel("channel.closed", number);
         self.cx.close_channels(1);
         self.last = 0;
     }
