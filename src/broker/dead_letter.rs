@@ -11,15 +11,18 @@ use smallvec::SmallVec;
 use super::Broker;
 use super::delayed;
 use super::publish::kept_by;
+use super::transaction::Transaction;
 use super::vhost::{Vhost, Walk};
 use crate::message::Message;
 use crate::queue::dead_letter::{self, Death, Past, Reason, bury, is_cycle};
 use crate::queue::log::Links;
-use crate::queue::{DeadLetter, Effects, Queue};
+use crate::queue::{DeadLetter, Effects, Queue, Rules};
 use crate::wire::properties::Properties;
 
 /// Messages of one batch.
 const BATCH: usize = 100;
+/// Dead letters that found no place are tried again after so many milliseconds.
+const RETRY_MS: u64 = 1000;
 /// Batches that whoever triggered them runs at once.
 const BATCHES_MAX: usize = 20;
 
@@ -108,7 +111,8 @@ fn work(broker: &Broker, mut todo: Todo) {
         }
         let (dying, rules) = {
             let mut locked = queue.lock();
-            (locked.take_dying(BATCH), Arc::clone(locked.rules()))
+            let now = broker.now();
+            (locked.take_dying(BATCH, now), Arc::clone(locked.rules()))
         };
         if dying.is_empty() {
             continue;
@@ -117,6 +121,12 @@ fn work(broker: &Broker, mut todo: Todo) {
         if rules.order.until_due {
             for (target, effects) in delayed::release(broker, &queue, &dying) {
                 todo.perform(broker, &target, effects);
+            }
+            continue;
+        }
+        if rules.at_least_once {
+            if move_all(broker, &queue, &rules, dying, &mut todo) {
+                todo.queue(&queue);
             }
             continue;
         }
@@ -147,23 +157,21 @@ fn work(broker: &Broker, mut todo: Todo) {
     }
 }
 
-fn place(
+/// A dead letter, and the queues that it goes to; none of them twice, none that it has died in without being rejected. `None` when
+/// there is no such exchange, or it has no route.
+fn letter(
     broker: &Broker,
     vhost: &Arc<Vhost>,
     source: &Arc<Queue>,
     dead_letter: &DeadLetter,
     message: &Message,
     reason: Reason,
-    todo: &mut Todo,
-) {
-    let Some(exchange) = vhost.exchange(&dead_letter.exchange) else {
-        return;
-    };
-    let now = broker.now();
+) -> Option<(Message, Vec<Arc<Queue>>)> {
+    let exchange = vhost.exchange(&dead_letter.exchange)?;
     let death = Death {
         reason,
         queue: &source.spec.name,
-        now_ms: now,
+        now_ms: broker.now(),
     };
     let past = Past {
         buried: message.is_dead_lettered(),
@@ -202,7 +210,27 @@ fn place(
         &mut queues,
     );
     walk.remember(|| copy.clone());
-    let copy = kept_by(copy.clone(), queues.iter());
+    if queues.is_empty() {
+        return None;
+    }
+    queues.retain(|target| !is_cycle(copy.properties(), &target.spec.name));
+    Some((copy.clone(), queues))
+}
+
+fn place(
+    broker: &Broker,
+    vhost: &Arc<Vhost>,
+    source: &Arc<Queue>,
+    dead_letter: &DeadLetter,
+    message: &Message,
+    reason: Reason,
+    todo: &mut Todo,
+) {
+    let Some((copy, queues)) = letter(broker, vhost, source, dead_letter, message, reason) else {
+        return;
+    };
+    let now = broker.now();
+    let copy = kept_by(copy, queues.iter());
     // Written once for all of its queues; the source's settle follows its placements in the log.
     let links = if queues.iter().any(|target| target.spec.durable) {
         Links::of(&copy, broker.journal())
@@ -210,9 +238,6 @@ fn place(
         Links::default()
     };
     for target in queues {
-        if is_cycle(copy.properties(), &target.spec.name) {
-            continue;
-        }
         let mut effects = Effects::default();
         // A queue deleted meanwhile loses nothing of its own: the letter had nowhere to go there.
         let _ = target
@@ -220,4 +245,48 @@ fn place(
             .publish(std::iter::once(copy.clone()), &links, now, &mut effects);
         todo.perform(broker, &target, effects);
     }
+}
+
+/// Dead letters at least once: each goes to all of its queues and leaves its source in one transaction, or stays for later where
+/// the exchange or a route is missing or a queue has no room. RabbitMQ places what it can and keeps the rest; here a full queue
+/// holds up the copies for the others, and none of them gets one twice. Returns whether more can be tried now.
+fn move_all(
+    broker: &Broker,
+    source: &Arc<Queue>,
+    rules: &Rules,
+    dying: Vec<(u64, Message, Reason)>,
+    todo: &mut Todo,
+) -> bool {
+    let vhost = broker.vhost(&source.spec.vhost);
+    let mut kept = Vec::new();
+    for (sequence, message, reason) in dying {
+        let routed = match (&vhost, &rules.dead_letter) {
+            (Some(vhost), Some(to)) => letter(broker, vhost, source, to, &message, reason),
+            _ => None,
+        };
+        let Some((copy, queues)) = routed else {
+            kept.push((sequence, reason));
+            continue;
+        };
+        let mut transaction = Transaction::default();
+        for target in &queues {
+            transaction.publish(target, copy.clone());
+        }
+        transaction.bury(source, &[sequence]);
+        let effects = match transaction.attempt(broker, broker.now()) {
+            Ok((_, effects)) => effects,
+            Err(effects) => {
+                kept.push((sequence, reason));
+                effects
+            }
+        };
+        for (queue, one) in effects {
+            todo.perform(broker, &queue, one);
+        }
+    }
+    let until = broker.now() + RETRY_MS;
+    if !kept.is_empty() {
+        broker.timers.arm(source, until);
+    }
+    source.lock().keep_for_later(kept.into_iter(), until)
 }

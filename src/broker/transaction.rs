@@ -94,6 +94,22 @@ impl Transaction {
     /// # Errors
     /// A queue has no room for its messages and refuses them: nothing is done.
     pub fn commit(self, broker: &Broker, now: u64) -> Result<Receipt, Refused> {
+        let (receipt, effects) = match self.attempt(broker, now) {
+            Ok((receipt, effects)) => (Ok(receipt), effects),
+            Err(effects) => (Err(Refused), effects),
+        };
+        for (queue, one) in effects {
+            broker.perform(&queue, one);
+        }
+        receipt
+    }
+
+    /// The same; returns what is to be performed for each queue, refused or not.
+    pub(super) fn attempt(
+        self,
+        broker: &Broker,
+        now: u64,
+    ) -> Result<(Receipt, Vec<(Arc<Queue>, Effects)>), Vec<(Arc<Queue>, Effects)>> {
         let parts: Vec<(Arc<Queue>, Part)> = self.parts.into_values().collect();
         let links = link(broker, &parts);
         let mut locks: Vec<_> = parts.iter().map(|(queue, _)| queue.lock()).collect();
@@ -107,10 +123,8 @@ impl Transaction {
         }
         if refused {
             drop(locks);
-            for ((queue, _), one) in parts.iter().zip(looked) {
-                broker.perform(queue, one);
-            }
-            return Err(Refused);
+            let queues = parts.into_iter().map(|(queue, _)| queue);
+            return Err(queues.zip(looked).collect());
         }
         let mut effects: Vec<Vec<Effects>> = Vec::with_capacity(parts.len());
         for (((_, part), locked), looked) in parts.iter().zip(&mut locks).zip(looked) {
@@ -130,6 +144,11 @@ impl Transaction {
                 locked.settle(&sequences, run[0].1, now, &mut one);
                 own.push(one);
             }
+            if !part.buried.is_empty() {
+                let mut one = Effects::default();
+                one.dying |= locked.buried(&part.buried, now, &mut one);
+                own.push(one);
+            }
             effects.push(own);
         }
         let mut group = Group::default();
@@ -147,12 +166,12 @@ impl Transaction {
             drop(vhost.bindings.lock());
             receipt = receipt.max(broker.definitions().receipt());
         }
-        for ((queue, _), own) in parts.iter().zip(effects) {
-            for one in own {
-                broker.perform(queue, one);
-            }
-        }
-        Ok(receipt)
+        let each = parts.into_iter().zip(effects);
+        let all = each.flat_map(|((queue, _), own)| {
+            let of = move |one| (Arc::clone(&queue), one);
+            own.into_iter().map(of)
+        });
+        Ok((receipt, all.collect()))
     }
 }
 

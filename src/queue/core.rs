@@ -41,6 +41,12 @@ pub struct Core {
     pub(super) unacked: usize,
     pub(super) dying: VecDeque<(u64, Reason)>,
     draining: bool,
+    /// Whoever drains settles dead letters one by one, and says himself when he is done.
+    one_by_one: bool,
+    /// Dead letters found no place: nobody tries again before this time.
+    dying_rests_until: u64,
+    /// Body bytes of what is dying.
+    pub(super) dying_bytes: u64,
     /// What lies on disk alone.
     pub(super) paging: Paging,
     /// What the journal is told; a queue that is not durable has none.
@@ -72,6 +78,9 @@ impl Core {
             unacked: 0,
             dying: VecDeque::new(),
             draining: false,
+            one_by_one: false,
+            dying_rests_until: 0,
+            dying_bytes: 0,
             paging: Paging::default(),
             log,
             known: None,

@@ -538,8 +538,18 @@ impl Locked<'_> {
     }
 
     /// Up to `most` messages to dead-letter; the caller places their copies and then calls [`buried`](Self::buried).
-    pub fn take_dying(&mut self, most: usize) -> Vec<(u64, Message, Reason)> {
-        self.core.take_dying(most)
+    /// Where they are dead-lettered at least once (see [`Rules`]), the end is [`keep_for_later`](Self::keep_for_later).
+    pub fn take_dying(&mut self, most: usize, now: u64) -> Vec<(u64, Message, Reason)> {
+        self.core.take_dying(most, now)
+    }
+
+    /// A drain one by one ends; these found no place and are tried again at `until`. Returns whether more can be tried now.
+    pub fn keep_for_later(
+        &mut self,
+        kept: impl DoubleEndedIterator<Item = (u64, Reason)>,
+        until: u64,
+    ) -> bool {
+        self.core.keep_for_later(kept, until)
     }
 
     /// The copies of these are placed. Returns whether more are dying.

@@ -6,7 +6,7 @@ use super::arguments::{self, QueueKind};
 use super::dedup::Dedup;
 use super::delivery_limit;
 use super::order::Order;
-use super::overflow::Limits;
+use super::overflow::{Limits, Overflow};
 use super::retry::Retry;
 use crate::store::Urgency;
 
@@ -40,6 +40,9 @@ pub struct Rules {
     pub limits: Limits,
     /// `x-dead-letter-exchange` and `x-dead-letter-routing-key`.
     pub dead_letter: Option<DeadLetter>,
+    /// `x-dead-letter-strategy` at-least-once: a dead letter stays until every queue that it goes to has it. Only where new
+    /// messages are refused at the length limit, as in RabbitMQ.
+    pub at_least_once: bool,
     /// `x-consumer-timeout`, milliseconds, where a consumer does not say otherwise.
     pub consumer_timeout_ms: Option<u64>,
     /// `x-sync`: what a confirm waits for; the broker's `sync` where it is not said.
@@ -67,6 +70,10 @@ impl Rules {
             dedup: arguments.dedup.clone(),
             order: Order::of(arguments),
             retry: arguments.retry,
+            at_least_once: arguments.at_least_once
+                && arguments.kind == QueueKind::Quorum
+                && arguments.overflow == Overflow::RejectPublish
+                && arguments.dead_letter_exchange.is_some(),
             sync: match arguments.kind {
                 QueueKind::Quorum => Some(Urgency::Synced),
                 _ => arguments.sync,

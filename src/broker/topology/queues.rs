@@ -149,11 +149,6 @@ impl Vhost {
         {
             return Err(Reply::cluster_queue_limit(&name, most as u64));
         }
-        if parsed.at_least_once {
-            tracing::warn!(
-                "{resource} asks for dead letters at least once, which are not supported yet: at most once"
-            );
-        }
         let spec = QueueSpec {
             name: name.as_str().into(),
             vhost: Arc::clone(&self.name),
@@ -163,7 +158,13 @@ impl Vhost {
             auto_delete: declare.auto_delete,
             arguments: arguments::stored(&declare.arguments, parsed.kind),
         };
-        let queue = self.create_queue(broker, spec, Rules::of(&parsed), &access.user.name);
+        let rules = Rules::of(&parsed);
+        if parsed.at_least_once && !rules.at_least_once {
+            tracing::warn!(
+                "{resource} asks for dead letters at least once, but has no dead-letter exchange or does not reject publishes: at most once"
+            );
+        }
+        let queue = self.create_queue(broker, spec, rules, &access.user.name);
         Ok(used(broker, queue))
     }
 

@@ -40,6 +40,7 @@ impl Core {
         if self.rules.dead_letter.is_some() || reason == Reason::Due {
             let slot = self.slots.get_mut(sequence).expect("the caller holds it");
             slot.state = State::Dying;
+            self.dying_bytes += u64::from(slot.body_len);
             self.dying.push_back((sequence, reason));
             effects.dying = true;
         } else {
@@ -47,9 +48,14 @@ impl Core {
         }
     }
 
-    /// Up to `most` messages to dead-letter, in order; nobody else gets any until [`buried`](Self::buried) is called.
-    pub(in crate::queue) fn take_dying(&mut self, most: usize) -> Vec<(u64, Message, Reason)> {
-        if self.draining || self.dying.is_empty() {
+    /// Up to `most` messages to dead-letter, in order; nobody else gets any until [`buried`](Self::buried) is called, or
+    /// [`keep_for_later`](Self::keep_for_later) where they are dead-lettered at least once.
+    pub(in crate::queue) fn take_dying(
+        &mut self,
+        most: usize,
+        now: u64,
+    ) -> Vec<(u64, Message, Reason)> {
+        if self.draining || self.dying.is_empty() || now < self.dying_rests_until {
             return Vec::new();
         }
         // Those in front whose bytes are in memory.
@@ -61,6 +67,7 @@ impl Core {
             .take_while(|(sequence, _)| !slots.is_away(*sequence))
             .count();
         self.draining = count > 0;
+        self.one_by_one = self.rules.at_least_once;
         self.dying
             .drain(..count)
             .filter_map(|(sequence, reason)| {
@@ -68,6 +75,30 @@ impl Core {
                 Some((sequence, message, reason))
             })
             .collect()
+    }
+
+    /// The end of a drain one by one: these, in the order in which they were taken, found no place. They are tried again at
+    /// `until`, unless there are none. Returns whether more can be tried now.
+    pub(in crate::queue) fn keep_for_later(
+        &mut self,
+        kept: impl DoubleEndedIterator<Item = (u64, Reason)>,
+        until: u64,
+    ) -> bool {
+        self.draining = false;
+        if self.gone {
+            return false;
+        }
+        let before = self.dying.len();
+        for one in kept.rev() {
+            self.dying.push_front(one);
+        }
+        if self.dying.len() > before {
+            self.dying_rests_until = until;
+            return false;
+        }
+        self.dying
+            .front()
+            .is_some_and(|(sequence, _)| !self.slots.is_away(*sequence))
     }
 
     /// The broker stops: what was rejected, and has not died yet, is in the queue after the next start, as delivered before.
@@ -89,13 +120,14 @@ impl Core {
         now: u64,
         effects: &mut Effects,
     ) -> bool {
-        self.draining = false;
+        self.draining &= self.one_by_one;
         for sequence in sequences {
-            if self
+            if let Some(slot) = self
                 .slots
                 .get_mut(sequence)
-                .is_some_and(|slot| slot.state == State::Dying)
+                .filter(|slot| slot.state == State::Dying)
             {
+                self.dying_bytes -= u64::from(slot.body_len);
                 self.remove(sequence);
             }
         }

@@ -21,6 +21,7 @@ impl Core {
         self.known = None;
         (self.ready, self.ready_bytes, self.unacked) = (0, 0, 0);
         self.dying.clear();
+        self.dying_bytes = 0;
         self.forget_paged();
         self.consumers.take_all()
     }

@@ -12,8 +12,13 @@ use crate::queue::overflow::{Overflow, Room};
 
 impl Core {
     fn room(&self) -> Room {
-        let bytes = self.ready_bytes + self.slots.cold_bytes();
-        self.rules.limits.room(self.ready, bytes)
+        let (mut messages, mut bytes) = (self.ready, self.ready_bytes + self.slots.cold_bytes());
+        if self.rules.at_least_once {
+            // Dead letters that find no place are as much in the way as what is ready, as in RabbitMQ.
+            messages += self.dying.len();
+            bytes += self.dying_bytes;
+        }
+        self.rules.limits.room(messages, bytes)
     }
 
     /// Takes messages as if each came alone: one that would make the queue exceed a limit is refused, after those before it had

@@ -564,7 +564,13 @@ impl Core {
                 if state == Some(State::Ready) {
                     self.withdraw(sequence);
                 }
+                let was = self.dying.len();
                 self.dying.retain(|(dying, _)| *dying != sequence);
+                if self.dying.len() < was
+                    && let Some(slot) = self.slots.get(sequence)
+                {
+                    self.dying_bytes -= u64::from(slot.body_len);
+                }
                 self.slots.remove(sequence);
             }
         }

@@ -853,7 +853,7 @@ impl Harness {
     }
 
     fn take_dying(&mut self, most: usize) {
-        let dying = self.queue.lock().take_dying(most);
+        let dying = self.queue.lock().take_dying(most, self.now);
         if self.buried.is_some() || self.model.dying.is_empty() {
             assert!(dying.is_empty(), "one drainer at a time");
             return;
@@ -937,7 +937,7 @@ impl Harness {
             locked.get(false, self.now, &mut effects),
             Taken::Empty
         ));
-        assert!(locked.take_dying(10).is_empty());
+        assert!(locked.take_dying(10, 0).is_empty());
         assert!(!locked.buried(
             &self.buried.take().unwrap_or_default(),
             self.now,
