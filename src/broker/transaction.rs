@@ -23,6 +23,9 @@ struct Part {
     buried: Vec<u64>,
 }
 
+/// What is to be performed for each queue, in order.
+pub(super) type ToPerform = Vec<(Arc<Queue>, Effects)>;
+
 /// A queue has refused a transaction.
 #[derive(Debug)]
 pub struct Refused;
@@ -109,7 +112,7 @@ impl Transaction {
         self,
         broker: &Broker,
         now: u64,
-    ) -> Result<(Receipt, Vec<(Arc<Queue>, Effects)>), Vec<(Arc<Queue>, Effects)>> {
+    ) -> Result<(Receipt, ToPerform), ToPerform> {
         let parts: Vec<(Arc<Queue>, Part)> = self.parts.into_values().collect();
         let links = link(broker, &parts);
         let mut locks: Vec<_> = parts.iter().map(|(queue, _)| queue.lock()).collect();

@@ -6,6 +6,7 @@
 mod support;
 
 mod ack;
+mod at_least_once;
 mod cancel;
 mod confirm;
 mod consume;

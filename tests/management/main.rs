@@ -15,6 +15,7 @@ mod defaults;
 mod definitions;
 mod door;
 mod exchanges;
+mod firehose;
 mod health;
 mod killed;
 mod lists;
