@@ -150,6 +150,7 @@ fn a_killed_broker_loses_no_waiting_dead_letter_and_doubles_none() {
         assert_eq!(peer.take_soon(1, &target).text(), text);
     }
     drop(peer);
+    home.settle(End::Kill);
     home.restart(End::Kill);
     let mut peer = home.channel();
     peer.has(1, &target, 0, 0);

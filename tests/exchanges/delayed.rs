@@ -397,6 +397,7 @@ fn a_confirmed_message_is_held_across_a_restart_and_what_is_due_meanwhile_comes_
         assert!(before < due + 2000, "but then");
         assert_eq!(texts(&mut peer, "q"), ["later"]);
         drop(peer);
+        home.settle(end);
         home.restart(end);
         let mut peer = home.channel();
         assert_eq!(texts(&mut peer, "q"), [""; 0], "nothing comes twice");

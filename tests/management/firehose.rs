@@ -19,12 +19,8 @@ fn text(headers: &Table, name: &str) -> String {
 fn traced() -> (String, Peer, String) {
     let vhost = unique("vhost");
     let path = format!("/vhosts/{vhost}");
+    // Whoever makes it may do everything in it.
     guest().put(&path, "{}").is(201, "");
-    let all = r#"{"configure":".*","write":".*","read":".*"}"#;
-    let user = &shared().user;
-    guest()
-        .put(&format!("/permissions/{vhost}/{user}"), all)
-        .is(201, "");
     let mut peer = shared().peer_with(&Login {
         vhost: vhost.clone(),
         ..shared().login()
