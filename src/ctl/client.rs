@@ -48,8 +48,13 @@ impl Reply {
         (200..300).contains(&self.status)
     }
 
-    /// The error's words, as a text.
+    /// The error's words, as a text. RabbitMQ writes them for a browser.
     pub fn reason(&self) -> String {
+        let words = self.words();
+        words.replace("&lt;", "<").replace("&gt;", ">")
+    }
+
+    fn words(&self) -> String {
         match self.body.get("reason").or_else(|| self.body.get("error")) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Array(items)) => {

@@ -251,7 +251,10 @@ pub fn await_startup(run: &Run<'_>) -> Result<Output, Failure> {
     let begun = Instant::now();
     loop {
         let last = match run.client.get("/overview") {
-            Ok(reply) if reply.is_success() => return Ok(Output::Done),
+            Ok(reply) if reply.is_success() && is_running(run, &reply.body)? => {
+                return Ok(Output::Done);
+            }
+            Ok(reply) if reply.is_success() => Failure::bare(TEMPORARY, "AMQP is stopped"),
             Ok(reply) => run.client.refused("/overview", &reply),
             // It answers, and will not let this user in later either.
             Err(failure) if ![UNAVAILABLE, TEMPORARY].contains(&failure.code) => {
@@ -271,6 +274,15 @@ pub fn await_startup(run: &Run<'_>) -> Result<Output, Failure> {
         }
         thread::sleep(PAUSE);
     }
+}
+
+/// Whether the node of an overview serves clients.
+fn is_running(run: &Run<'_>, overview: &Value) -> Result<bool, Failure> {
+    let reply = run
+        .client
+        .get(&path(&["nodes", text(overview, &["node"])]))?;
+    // Whoever may not see nodes takes the overview's word.
+    Ok(!reply.is_success() || reply.body.get("running") != Some(&Value::Bool(false)))
 }
 
 /// wait: rabbitmqctl's argument, a file with a process id, must be given and means nothing here.

@@ -56,6 +56,9 @@ pub fn in_service(call: &Call) -> Result<Answer, Refusal> {
     if call.broker().is_stopping() {
         return Err(failed(json!({}), "the node is stopping"));
     }
+    if call.broker().is_paused() {
+        return Err(failed(json!({}), "AMQP is stopped"));
+    }
     ok()
 }
 

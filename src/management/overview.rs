@@ -157,7 +157,7 @@ fn document(call: &Call) -> Value {
     json!({
         "name": settings.node_name,
         "type": "disc",
-        "running": !broker.is_stopping(),
+        "running": !broker.is_stopping() && !broker.is_paused(),
         "being_drained": false,
         "partitions": [],
         "os_pid": std::process::id().to_string(),

@@ -9,6 +9,7 @@ mod support;
 mod dead_letters;
 mod lists;
 mod node;
+mod objects;
 mod offline;
 mod operating;
 mod run;

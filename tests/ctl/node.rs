@@ -42,6 +42,8 @@ fn stop_app_and_start_app_close_and_open_amqp() {
     let text = "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'";
     peer.expect_connection_close(320, text, 0, 0);
     assert!(TcpStream::connect(broker.address).is_err());
+    let waited = ctl(&broker, &["-t", "1", "await_startup"]);
+    waited.fails(75, "timed out after 1 s. AMQP is stopped");
     let said = ctl(&broker, &["start_app"]);
     assert!(said.out.starts_with("Starting node rabbit@"), "{said:?}");
     assert_eq!(said.code, 0, "{said:?}");

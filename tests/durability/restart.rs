@@ -1,6 +1,7 @@
 //! Restarts of the real process, after SIGTERM and after SIGKILL: what must be there again and what must not. Raw frames, so that
 //! every byte counts; each test holds against RabbitMQ 4.0, too, unless it says otherwise (see `tests/support/home.rs`).
 
+mod counts;
 mod definitions;
 mod features;
 pub(crate) mod messages;

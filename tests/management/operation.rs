@@ -29,6 +29,8 @@ fn amqp_stops_and_starts_again_and_what_is_durable_stays() {
     assert!(TcpStream::connect(broker.address).is_err(), "it listens");
     client.get("/leveret/app").is(200, r#"{"running":false}"#);
     client.get("/connections").is(200, "[]");
+    assert_eq!(client.get("/health/checks/is-in-service").status, 503);
+    assert_eq!(client.get("/nodes").json()[0]["running"], false);
     let port = broker.address.port();
     let path = format!("/health/checks/port-listener/{port}");
     assert_eq!(client.get(&path).status, 503);
