@@ -45,7 +45,7 @@ pub fn overview(call: &Call) -> Result<Answer, Refusal> {
         "erlang_version": "",
         "erlang_full_version": "",
         "disable_stats": false,
-        "default_queue_type": "classic",
+        "default_queue_type": broker.settings.vhost_defaults.queue_type.as_deref().unwrap_or("classic"),
         "is_op_policy_updating_enabled": true,
         "enable_queue_totals": false,
         "message_stats": {},

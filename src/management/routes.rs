@@ -142,7 +142,7 @@ pub static ROUTES: &[Route] = &[
     route("/users/{user}", &[get(Administrator, users::one), put(Administrator, users::put), delete(Administrator, users::delete)]),
     route("/users/{user}/permissions", &[get(Administrator, permissions::of_user)]),
     route("/users/{user}/topic-permissions", &[get(Administrator, permissions::topic_of_user)]),
-    route("/auth/hash_password/{password}", &[get(Any, users::hash_password)]),
+    route("/auth/hash_password/{password}", &[get(Administrator, users::hash_password)]),
 
     route("/permissions", &[get(Administrator, permissions::all)]),
     route("/permissions/{vhost}/{user}", &[get(Administrator, permissions::one), put(Administrator, permissions::put), delete(Administrator, permissions::delete)]),

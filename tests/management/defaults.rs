@@ -24,6 +24,10 @@ fn new_vhosts_get_the_defaults_that_match_their_names() {
         "default_users.bob.read=^q",
     ]);
     let client = of(&broker);
+    assert_eq!(
+        client.get("/overview").json()["default_queue_type"],
+        "quorum"
+    );
     client.put("/vhosts/t1", "").is(201, "");
     assert_eq!(
         client.get("/vhosts/t1").json()["default_queue_type"],

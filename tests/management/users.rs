@@ -44,6 +44,11 @@ fn hashes_are_taken_as_definitions_have_them() {
     guest()
         .put(&path, r#"{"password_hash":"!!","tags":""}"#)
         .is(400, &bad(json!(["not_base64", "!!"])));
+    // What the API hashes, it takes.
+    let hashed = guest().get("/auth/hash_password/s3cret").json()["ok"].clone();
+    let body = json!({"password_hash": hashed, "tags": "management"});
+    guest().put(&path, &body.to_string()).is(204, "");
+    assert_eq!(guest().with(&name, "s3cret").get("/whoami").status, 200);
     // Without any password nobody gets in.
     guest().put(&path, r#"{"tags":"management"}"#).is(204, "");
     assert_eq!(guest().with(&name, "test12").get("/whoami").status, 401);
@@ -273,6 +278,7 @@ fn tags_decide_who_may_do_what() {
             "/operator-policies/v/p",
             "/definitions",
             "/definitions/v",
+            "/auth/hash_password/secret",
         ] {
             client.get(path).is(401, not_admin);
         }
