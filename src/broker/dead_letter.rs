@@ -273,9 +273,9 @@ fn move_all(
             transaction.publish(target, copy.clone());
         }
         transaction.bury(source, &[sequence]);
-        let effects = match transaction.attempt(broker, broker.now()) {
+        let effects = match transaction.attempt(broker, broker.now(), true, false) {
             Ok((_, effects)) => effects,
-            Err(effects) => {
+            Err((_, effects)) => {
                 kept.push((sequence, reason));
                 effects
             }

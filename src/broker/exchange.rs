@@ -3,12 +3,12 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use amq_protocol::types::FieldTable;
+use amq_protocol::types::{AMQPValue, FieldTable};
 use parking_lot::RwLock;
 
 use super::hidden::Purpose;
 use super::history::History;
-use super::operator::policies::{Policy, alternate_of};
+use super::operator::policies::{Policy, alternate_of, is_relaxed_by};
 use crate::exchange::{
     Depends, Envelope, Kind, KindInfo, Matcher, Stable, Target, delay_ms, hash, history_length,
 };
@@ -46,6 +46,8 @@ pub struct Exchange {
     history: Option<Box<History>>,
     /// Where a delayed message exchange holds its messages.
     delay: OnceLock<Arc<Queue>>,
+    /// Knows the ids by which it drops duplicates, if it does.
+    window: RwLock<Option<Arc<Queue>>>,
     matcher: RwLock<Box<dyn Matcher<Destination>>>,
 }
 
@@ -113,6 +115,7 @@ impl Exchange {
             depends: matcher.depends(),
             history,
             delay: OnceLock::new(),
+            window: RwLock::default(),
             matcher: RwLock::new(matcher),
         })
     }
@@ -147,6 +150,14 @@ impl Exchange {
         self.policy.read().clone()
     }
 
+    /// Whether a redeclare with other arguments is accepted, by its argument or its policy.
+    pub fn is_relaxed(&self) -> bool {
+        match self.arguments.inner().get("x-relaxed-redeclare") {
+            Some(value) => *value == AMQPValue::Boolean(true),
+            None => self.policy.read().as_deref().is_some_and(is_relaxed_by),
+        }
+    }
+
     /// Another policy applies, or none; returns whether it says something else about routing. Cached routes are void then.
     pub fn set_policy(&self, policy: Option<Arc<Policy>>) -> bool {
         let before = self.alternate();
@@ -170,9 +181,11 @@ impl Exchange {
     }
 
     /// What a route through it depends on.
-    #[inline]
     pub fn depends(&self) -> Depends {
-        self.depends
+        match *self.window.read() {
+            Some(_) => self.depends.max(Depends::Message),
+            None => self.depends,
+        }
     }
 
     /// What it remembers, if it is a recent history exchange.
@@ -182,25 +195,37 @@ impl Exchange {
     }
 
     /// Its queue for that, if it has one.
-    pub fn hidden(&self, purpose: Purpose) -> Option<&Arc<Queue>> {
+    pub fn hidden(&self, purpose: Purpose) -> Option<Arc<Queue>> {
         match purpose {
-            Purpose::Delay => self.delay.get(),
+            Purpose::Delay => self.delay.get().cloned(),
+            Purpose::Window => self.window.read().clone(),
         }
     }
 
     /// All its hidden queues.
-    pub fn all_hidden(&self) -> impl Iterator<Item = (Purpose, &Arc<Queue>)> {
+    pub fn all_hidden(&self) -> impl Iterator<Item = (Purpose, Arc<Queue>)> {
         let of = |purpose| Some((purpose, self.hidden(purpose)?));
         Purpose::ALL.into_iter().filter_map(of)
     }
 
-    /// This is its queue for that, for good.
+    /// This is its queue for that; that for its delayed messages is so for good.
     pub fn attach(&self, purpose: Purpose, queue: Arc<Queue>) {
-        let place = match purpose {
-            Purpose::Delay => &self.delay,
-        };
-        let known = place.set(queue);
-        debug_assert!(known.is_ok(), "an exchange has one queue for each purpose");
+        match purpose {
+            Purpose::Delay => {
+                let known = self.delay.set(queue);
+                debug_assert!(known.is_ok(), "an exchange has one for good");
+            }
+            Purpose::Window => {
+                *self.window.write() = Some(queue);
+                self.invalidate();
+            }
+        }
+    }
+
+    /// It drops no duplicates any more.
+    pub fn forget_window(&self) {
+        *self.window.write() = None;
+        self.invalidate();
     }
 
     /// Where it holds the message until it is due, if so.

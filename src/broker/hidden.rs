@@ -1,4 +1,5 @@
-//! Queues that belong to exchanges: where a delayed message exchange holds its messages until they are due.
+//! Queues that belong to exchanges: where a delayed message exchange holds its messages until they are due, and where an
+//! exchange that drops duplicates has the ids that it knows.
 //!
 //! Such a queue stands under no name: nobody can declare, bind, consume from or delete it, no policy and no limit is for it, and no
 //! list shows it. It comes and goes with its exchange, in the same append to the journal, and survives the process if its
@@ -12,8 +13,11 @@ use amq_protocol::types::FieldTable;
 use super::Broker;
 use super::definitions::Change;
 use super::exchange::Exchange;
+use super::operator::policies::dedup_of;
 use super::vhost::Vhost;
-use crate::exchange::Kind;
+use crate::exchange::{Kind, cache};
+use crate::queue::arguments::dedup::window;
+use crate::queue::dedup::{Dedup, IdFrom, PLUGIN_HEADER, SIZE_MAX, Window};
 use crate::queue::order::Order;
 use crate::queue::{Effects, Queue, QueueSpec, Rules};
 
@@ -22,16 +26,22 @@ use crate::queue::{Effects, Queue, QueueSpec, Rules};
 pub enum Purpose {
     /// It holds messages until they are due.
     Delay,
+    /// It has no messages, but the ids of those that its exchange has passed on.
+    Window,
 }
+
+/// A header by which a message says how long its id counts, as in RabbitMQ's plugin.
+const TIME_HEADER: &[u8] = b"x-cache-ttl";
 
 impl Purpose {
     /// All of them.
-    pub const ALL: [Self; 1] = [Self::Delay];
+    pub const ALL: [Self; 2] = [Self::Delay, Self::Window];
 
     /// Behind the names of vhost and exchange in the key of its definition.
     pub fn name(self) -> &'static str {
         match self {
             Self::Delay => "delay",
+            Self::Window => "window",
         }
     }
 
@@ -44,13 +54,14 @@ impl Purpose {
     fn prefix(self) -> &'static str {
         match self {
             Self::Delay => "amq.delayed.",
+            Self::Window => "amq.dedup.",
         }
     }
 
-    /// Whether the exchange has one for this; then its rules, and whether it outlives the process.
+    /// Whether the exchange has one for this now; then its rules, and whether it outlives the process.
     fn wanted(self, exchange: &Exchange) -> Option<(Rules, bool)> {
         match self {
-            Self::Delay => (exchange.kind.kind == Kind::Delayed).then(|| {
+            Self::Delay if exchange.kind.kind == Kind::Delayed => {
                 let order = Order {
                     until_due: true,
                     ..Order::default()
@@ -59,12 +70,26 @@ impl Purpose {
                     order,
                     ..Rules::default()
                 };
-                (rules, exchange.durable)
-            }),
+                Some((rules, exchange.durable))
+            }
+            // Nothing but names of queues is known to the default exchange.
+            Self::Window if exchange.name.is_empty() => None,
+            Self::Delay => None,
+            Self::Window => {
+                let (window, durable) = wanted_window(exchange)?;
+                let rules = Rules {
+                    dedup: Some(Dedup {
+                        window: Some(window),
+                        held: false,
+                    }),
+                    ..Rules::default()
+                };
+                Some((rules, durable))
+            }
         }
     }
 
-    /// What a hidden queue of an exchange is, if the exchange has one for this.
+    /// What a hidden queue of an exchange is, if the exchange has one for this now.
     pub fn spec(
         self,
         id: u64,
@@ -85,7 +110,28 @@ impl Purpose {
     }
 }
 
-/// Gives an exchange the queues that it has not got yet, and writes them down. Before anybody can publish to it.
+/// The window of the plugin's exchange, or the one that `x-dedup-window` and its like ask for, or a policy with those keys; and
+/// whether it outlives the process.
+fn wanted_window(exchange: &Exchange) -> Option<(Window, bool)> {
+    if exchange.routing.kind == Kind::Deduplication {
+        let cache = cache(&exchange.arguments)?;
+        let window = Window {
+            time_ms: cache.ttl_ms,
+            size: cache.size.min(SIZE_MAX),
+            from: IdFrom::Header(PLUGIN_HEADER.into()),
+            time_header: Some(TIME_HEADER),
+        };
+        return Some((window, exchange.durable && cache.on_disk));
+    }
+    let arguments = match exchange.policy() {
+        Some(policy) => dedup_of(&policy, &exchange.arguments),
+        None => exchange.arguments.clone(),
+    };
+    window(&arguments).map(|window| (window, exchange.durable))
+}
+
+/// Gives an exchange the queues that it has not got yet, and writes them down. A new exchange gets them before anybody can
+/// publish to it.
 pub fn attach(broker: &Broker, vhost: &Arc<str>, exchange: &Exchange, change: &mut Change<'_>) {
     for purpose in Purpose::ALL {
         if exchange.hidden(purpose).is_some() {
@@ -109,9 +155,36 @@ pub fn attach(broker: &Broker, vhost: &Arc<str>, exchange: &Exchange, change: &m
 /// An exchange goes, and its queues with all that is in them. The caller holds the topology.
 pub fn detach(exchange: &Exchange, change: &mut Change<'_>) {
     for (purpose, queue) in exchange.all_hidden() {
-        // Nobody else can have deleted it, and nobody waits for anything of it.
-        let _ = queue.lock().delete(false, false, &mut Effects::default());
-        change.no_hidden_queue(&exchange.name, purpose, queue);
+        delete(exchange, purpose, &queue, change);
+    }
+}
+
+fn delete(exchange: &Exchange, purpose: Purpose, queue: &Arc<Queue>, change: &mut Change<'_>) {
+    // Nobody else can have deleted it, and nobody waits for anything of it.
+    let _ = queue.lock().delete(false, false, &mut Effects::default());
+    change.no_hidden_queue(&exchange.name, purpose, queue);
+}
+
+/// Another policy applies to an exchange, and may say something else of duplicates. The ids that it knows stay as long as it
+/// drops any. The caller holds the topology.
+pub fn refresh(broker: &Broker, vhost: &Arc<str>, exchange: &Exchange, change: &mut Change<'_>) {
+    let purpose = Purpose::Window;
+    match (exchange.hidden(purpose), purpose.wanted(exchange)) {
+        (Some(queue), Some((rules, _))) => {
+            let mut effects = Effects::default();
+            let mut locked = queue.lock();
+            if locked.rules().dedup != rules.dedup {
+                let applied = queue.applied();
+                locked.set_rules(Arc::new(rules), applied, broker.now(), &mut effects);
+            }
+            drop(locked);
+            broker.perform(&queue, effects);
+        }
+        (Some(queue), None) => {
+            exchange.forget_window();
+            delete(exchange, purpose, &queue, change);
+        }
+        (None, _) => attach(broker, vhost, exchange, change),
     }
 }
 
@@ -120,7 +193,7 @@ impl Vhost {
     pub fn every_queue(&self) -> Vec<Arc<Queue>> {
         let mut all = self.all_queues();
         for exchange in self.all_exchanges() {
-            all.extend(exchange.all_hidden().map(|(_, queue)| Arc::clone(queue)));
+            all.extend(exchange.all_hidden().map(|(_, queue)| queue));
         }
         all
     }
@@ -131,7 +204,7 @@ impl Vhost {
         let exchange = self.exchange(name)?;
         let is_own = exchange
             .hidden(Purpose::Delay)
-            .is_some_and(|own| **own == *queue);
+            .is_some_and(|own| *own == *queue);
         is_own.then_some(exchange)
     }
 }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use self::once::{Early, Shown};
 pub use self::one::without_bcc;
 pub(super) use self::one::{kept_by, publish_one};
 use self::round::{FOR_DISK, Filling, Pending};
@@ -27,6 +28,7 @@ use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
 use crate::wire::properties::Properties;
 
+mod once;
 mod one;
 mod round;
 
@@ -101,6 +103,7 @@ pub struct Publisher {
     hint: usize,
     round: u64,
     found: Vec<Arc<Queue>>,
+    early: Early,
 }
 
 impl Publisher {
@@ -124,6 +127,7 @@ impl Publisher {
             hint: 0,
             round: 1,
             found: Vec::new(),
+            early: Early::default(),
         }
     }
 
@@ -316,7 +320,8 @@ impl Publisher {
         let extra = extra.unwrap_or_default();
         let keys = extra.after(routing_key);
         let mut found = std::mem::take(&mut self.found);
-        self.walk.route(exchange, &keys, properties, &mut found);
+        self.walk
+            .route_once(exchange, &keys, properties, &mut found, broker.now());
         let stripped = extra.has_bcc.then(|| without_bcc(properties));
         let shown = stripped.as_deref().unwrap_or(raw);
         self.walk
@@ -332,6 +337,14 @@ impl Publisher {
                 body: &body,
             };
             traced.published(broker, self.walk.vhost(), &found);
+        }
+        if self.walk.is_once() {
+            let shown = Shown {
+                message: Message::from_parts(names, shown, &body, extra.bcc.iter().copied()),
+                keys: &keys,
+                origin,
+            };
+            return self.publish_once(broker, exchange, shown, found);
         }
         if found.is_empty() {
             self.found = found;
@@ -438,14 +451,19 @@ impl Publisher {
         }
         self.passing.seal();
         self.for_disk.seal();
-        self.has_linked = !self.for_disk.chunks.is_empty();
+        let Early {
+            mut receipt,
+            linked,
+            unroutable: mut earlier,
+        } = std::mem::take(&mut self.early);
+        unroutable.append(&mut earlier);
+        self.has_linked = linked || !self.for_disk.chunks.is_empty();
         // First the bodies, then their placements: a placement on disk finds its body there.
         for chunk in &self.for_disk.chunks {
             self.links.link(chunk, broker.journal());
         }
         self.pending = 0;
         self.round += 1;
-        let mut receipt = Receipt::NOTHING;
         let mut gone: SmallVec<[u32; 1]> = SmallVec::new();
         for index in 0..self.dirty.len() {
             let target = self.dirty[index];

@@ -66,6 +66,14 @@ pub fn open(
         Kind::Queue,
         Kind::Binding,
     ] {
+        if wanted == Kind::Exchange {
+            // Those that every vhost has were there before the policies.
+            for vhost in broker.kept_vhosts() {
+                for exchange in vhost.all_exchanges() {
+                    vhost.refresh_policy(&exchange);
+                }
+            }
+        }
         for (kind, key, value) in &found.definitions {
             if *kind == wanted {
                 restoring
@@ -269,9 +277,10 @@ impl Restoring<'_> {
         let (id, _) = definitions::split_queue(value).ok_or("it has no id")?;
         let purpose = Purpose::find(purpose).ok_or("nobody knows what it is for")?;
         let exchange = vhost.exchange(exchange).ok_or("it has no exchange")?;
-        let (spec, rules) = purpose
-            .spec(id, &vhost.name, &exchange)
-            .ok_or("its exchange does not need it")?;
+        // The crash came between a policy and what it had to change.
+        let Some((spec, rules)) = purpose.spec(id, &vhost.name, &exchange) else {
+            return Ok(());
+        };
         let (queue, effects) = self.recovered(spec, rules);
         exchange.attach(purpose, Arc::clone(&queue));
         self.attached.push((queue, effects));
@@ -383,10 +392,10 @@ pub fn definitions(broker: &Broker) -> Vec<Definition> {
             let predeclared = exchange.name.is_empty() || exchange.name.starts_with("amq.");
             if exchange.durable && !predeclared {
                 all.push(definitions::exchange(&vhost.name, &exchange));
-                for (purpose, queue) in exchange.all_hidden() {
-                    if queue.spec.durable {
-                        all.push(definitions::hidden_queue(&exchange.name, purpose, queue));
-                    }
+            }
+            for (purpose, queue) in exchange.all_hidden() {
+                if queue.spec.durable {
+                    all.push(definitions::hidden_queue(&exchange.name, purpose, &queue));
                 }
             }
         }

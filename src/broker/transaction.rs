@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use super::Broker;
 use super::publish::kept_by;
+use super::vhost::Claim;
 use crate::message::Message;
 use crate::queue::log::{Group, Links};
 use crate::queue::{Effects, Outcome, Queue, STEPS_MAX};
 use crate::store::Receipt;
+use crate::store::seen::Id;
 
 /// What a transaction does to one queue.
 #[derive(Default)]
@@ -21,6 +23,8 @@ struct Part {
     settles: Vec<(u64, Outcome)>,
     /// Dying messages whose copies are among the publishes.
     buried: Vec<u64>,
+    /// Ids to be noted, each with the time until which it counts, and whether it is written.
+    claims: Vec<(Id, u64, bool)>,
 }
 
 /// What is to be performed for each queue, in order.
@@ -29,6 +33,15 @@ pub(super) type ToPerform = Vec<(Arc<Queue>, Effects)>;
 /// A queue has refused a transaction.
 #[derive(Debug)]
 pub struct Refused;
+
+/// Why nothing was done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Failure {
+    /// A queue has no room.
+    Refused,
+    /// One of the ids has come meanwhile, or a queue has gone: the messages are to be routed anew.
+    Again,
+}
 
 /// A transaction being put together for its commit.
 #[derive(Default)]
@@ -59,6 +72,13 @@ impl Transaction {
     /// Dying messages that are done with.
     pub fn bury(&mut self, queue: &Arc<Queue>, sequences: &[u64]) {
         self.part(queue).buried.extend_from_slice(sequences);
+    }
+
+    /// An id to be noted with a message, which is `persistent` or not.
+    pub fn claim(&mut self, claim: &Claim, persistent: bool) {
+        let written = persistent || claim.kept;
+        let part = self.part(&claim.window);
+        part.claims.push((claim.id, claim.until, written));
     }
 
     /// Does all of it, whoever has no room: a full queue refuses its messages as it does those of any publisher. Nobody waits
@@ -97,9 +117,25 @@ impl Transaction {
     /// # Errors
     /// A queue has no room for its messages and refuses them: nothing is done.
     pub fn commit(self, broker: &Broker, now: u64) -> Result<Receipt, Refused> {
-        let (receipt, effects) = match self.attempt(broker, now) {
+        self.commit_once(broker, now, true, false)
+            .map_err(|_| Refused)
+    }
+
+    /// The same for messages with claims. Without `whole` a full queue refuses its messages by itself; with `fresh` no queue may
+    /// have gone.
+    ///
+    /// # Errors
+    /// Nothing is done.
+    pub fn commit_once(
+        self,
+        broker: &Broker,
+        now: u64,
+        whole: bool,
+        fresh: bool,
+    ) -> Result<Receipt, Failure> {
+        let (receipt, effects) = match self.attempt(broker, now, whole, fresh) {
             Ok((receipt, effects)) => (Ok(receipt), effects),
-            Err(effects) => (Err(Refused), effects),
+            Err((failure, effects)) => (Err(failure), effects),
         };
         for (queue, one) in effects {
             broker.perform(&queue, one);
@@ -112,29 +148,49 @@ impl Transaction {
         self,
         broker: &Broker,
         now: u64,
-    ) -> Result<(Receipt, ToPerform), ToPerform> {
+        whole: bool,
+        fresh: bool,
+    ) -> Result<(Receipt, ToPerform), (Failure, ToPerform)> {
         let parts: Vec<(Arc<Queue>, Part)> = self.parts.into_values().collect();
         let links = link(broker, &parts);
         let mut locks: Vec<_> = parts.iter().map(|(queue, _)| queue.lock()).collect();
         let mut looked: Vec<Effects> = Vec::with_capacity(parts.len());
         let mut refused = false;
+        let mut again = false;
         for ((_, part), locked) in parts.iter().zip(&mut locks) {
+            let mut claims = part.claims.iter();
+            again |= claims.any(|(id, ..)| locked.has_seen(*id, now))
+                || fresh && !part.publishes.is_empty() && locked.is_gone();
             let mut one = Effects::default();
             let bodies = part.publishes.iter().map(|one| one.body_len() as u64);
-            refused |= !part.publishes.is_empty() && !locked.would_take(bodies, now, &mut one);
+            refused |=
+                whole && !part.publishes.is_empty() && !locked.would_take(bodies, now, &mut one);
             looked.push(one);
         }
-        if refused {
+        if refused || again {
             drop(locks);
+            let failure = if again {
+                Failure::Again
+            } else {
+                Failure::Refused
+            };
             let queues = parts.into_iter().map(|(queue, _)| queue);
-            return Err(queues.zip(looked).collect());
+            return Err((failure, queues.zip(looked).collect()));
         }
         let mut effects: Vec<Vec<Effects>> = Vec::with_capacity(parts.len());
         for (((_, part), locked), looked) in parts.iter().zip(&mut locks).zip(looked) {
             let mut own = vec![looked];
             let mut one = Effects::default();
             if !part.publishes.is_empty() {
-                locked.publish_taken(part.publishes.iter().cloned(), &links, now, &mut one);
+                let messages = part.publishes.iter().cloned();
+                if whole {
+                    locked.publish_taken(messages, &links, now, &mut one);
+                } else {
+                    let _ = locked.publish(messages, &links, now, &mut one);
+                }
+            }
+            for (id, until, written) in &part.claims {
+                locked.see(&[(*id, *until)], *written, now);
             }
             own.push(one);
             for run in part

@@ -20,7 +20,11 @@ use crate::queue::Queue;
 use crate::wire::properties::Properties;
 use crate::wire::reply::Reply;
 
+mod once;
 mod settings;
+
+pub use self::once::Claim;
+use self::once::Once;
 
 /// One virtual host.
 pub struct Vhost {
@@ -114,6 +118,8 @@ pub struct Walk {
     vhost: Arc<Vhost>,
     asked: RefCell<Asked>,
     scratch: Scratch<Self>,
+    /// What exchanges that drop duplicates say of the message.
+    once: RefCell<Once>,
 }
 
 impl Walk {
@@ -123,6 +129,7 @@ impl Walk {
             vhost,
             asked: RefCell::default(),
             scratch: Scratch::default(),
+            once: RefCell::default(),
         }
     }
 
@@ -131,7 +138,8 @@ impl Walk {
         &self.vhost
     }
 
-    /// The queues that a message published to `start` goes to, each once, in `queues`.
+    /// The queues that a message given to `start` goes to, each once, in `queues`. It is no publish: no exchange asks whether it
+    /// came before.
     pub fn route(
         &mut self,
         start: &Arc<Exchange>,
@@ -185,6 +193,8 @@ impl Graph for Walk {
                 .and_then(|name| self.vhost.queues.get(name));
             out.extend(queue.map(Target::Queue));
             exchange.version()
+        } else if self.once.borrow_mut().is_dropped_by(exchange, message) {
+            exchange.version()
         } else {
             exchange.route(message, out)
         };
@@ -194,6 +204,9 @@ impl Graph for Walk {
     }
 
     fn alternate(&self, exchange: &Arc<Exchange>) -> Option<Arc<Exchange>> {
+        if self.once.borrow().has_dropped(exchange) {
+            return None;
+        }
         exchange
             .alternate()
             .and_then(|name| self.vhost.exchanges.get(&name))

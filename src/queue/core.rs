@@ -586,6 +586,7 @@ impl Core {
 mod dying;
 mod end;
 mod once;
+pub use once::Recognised;
 mod reject;
 mod rules;
 mod serve;

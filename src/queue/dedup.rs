@@ -83,6 +83,13 @@ impl Window {
     }
 }
 
+impl Window {
+    /// The id of a message that comes now, and until when it counts.
+    pub fn id(&self, properties: Properties<'_>, now: u64) -> Option<(Id, u64)> {
+        Some((self.from.of(properties)?, self.until(properties, now)))
+    }
+}
+
 /// What a queue calls a duplicate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dedup {
@@ -109,9 +116,10 @@ impl Dedup {
         }
         let properties = Properties::new(message.properties());
         Ids {
-            window: self.window.as_ref().and_then(|window| {
-                Some((window.from.of(properties)?, window.until(properties, now)))
-            }),
+            window: self
+                .window
+                .as_ref()
+                .and_then(|window| window.id(properties, now)),
             held: self
                 .held
                 .then(|| header_id(properties, PLUGIN_HEADER))

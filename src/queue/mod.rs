@@ -34,7 +34,7 @@ use amq_protocol::types::FieldTable;
 use self::arguments::QueueKind;
 pub use self::consumers::{ChannelCredit, ConsumerSpec, ExclusiveUse};
 use self::core::Core;
-pub use self::core::STEPS_MAX;
+pub use self::core::{Recognised, STEPS_MAX};
 use self::dead_letter::Reason;
 pub use self::effects::Effects;
 use self::log::{Group, Links, Log};

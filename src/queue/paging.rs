@@ -92,6 +92,12 @@ impl Paging {
     }
 }
 
+/// Held messages are read so long before they are due.
+const DUE_SOON_MS: u64 = 1000;
+/// So many of them are looked at, to see whether it is time to read more.
+const DUE_LOOKED: usize = 256;
+/// And of so many bytes of them.
+const DUE_LOOKED_BYTES: u64 = 64 * 1024;
 /// The pager hears of so many published bytes at once.
 const NOTE_BYTES: u64 = 32 * 1024;
 
@@ -129,7 +135,17 @@ impl Core {
     /// lies on disk alone, goes when it has been loaded: until then no tick can do anything about it.
     pub(super) fn head_expires(&self, now: u64) -> u64 {
         if self.slots.has_index() {
-            return self.slots.next_event();
+            let next = self.slots.next_event();
+            if self.rules.order.until_due && next > now && !self.paging.asked {
+                // So that its bytes are there in time.
+                let mut upcoming = self.slots.upcoming();
+                let is_away = upcoming
+                    .next()
+                    .is_some_and(|first| self.slots.is_away(first));
+                let early = next.saturating_sub(DUE_SOON_MS);
+                return if is_away && early > now { early } else { next };
+            }
+            return next;
         }
         let (expires, is_away) = match self.slots.first_ready() {
             Some(sequence) => (
@@ -176,9 +192,10 @@ impl Core {
         }
         if self.slots.has_index() {
             // The order is known when all has been read.
-            return match self.slots.cold() {
-                Some(_) => Want::Load,
-                None => Want::Nothing,
+            return if self.slots.cold().is_some() || self.is_due_soon(now) {
+                Want::Load
+            } else {
+                Want::Nothing
             };
         }
         if !self.slots.is_low() || self.dying.len() >= DYING_AHEAD_MAX {
@@ -195,6 +212,27 @@ impl Core {
             Some(expires) if expiry::is_expired(expires, now) => Want::Load,
             Some(_) => Want::Nothing,
         }
+    }
+
+    /// Whether one of the next messages that are held lies on disk alone, and will be due soon.
+    fn is_due_soon(&self, now: u64) -> bool {
+        let soon = now.saturating_add(DUE_SOON_MS);
+        let mut bytes = 0;
+        let mut is_soon = |sequence: &u64| {
+            let Some(slot) = self.slots.get(*sequence) else {
+                return false;
+            };
+            let before = bytes;
+            bytes += u64::from(slot.body_len);
+            slot.expires <= soon && before < DUE_LOOKED_BYTES
+        };
+        self.rules.order.until_due
+            && self
+                .slots
+                .upcoming()
+                .take(DUE_LOOKED)
+                .take_while(|sequence| is_soon(sequence))
+                .any(|sequence| self.slots.is_away(sequence))
     }
 
     /// A basic.get waits for the head: its connection is told when it is there.

@@ -8,6 +8,7 @@ mod support;
 mod campaign;
 mod failures;
 mod fixture;
+mod held;
 mod kill;
 mod reclaim;
 mod restart;

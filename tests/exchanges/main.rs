@@ -5,6 +5,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod dedup_exchange;
 mod dedup_queue;
 mod delayed;
 mod hashing;

@@ -21,6 +21,7 @@ mod killed;
 mod lists;
 mod messages;
 mod operation;
+mod own_policies;
 mod policies;
 mod queues;
 mod users;

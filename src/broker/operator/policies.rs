@@ -329,7 +329,7 @@ impl Vhost {
         for exchange in self.exchanges.all() {
             let name = exchange.name.as_bytes();
             if changed.iter().any(|policy| policy.pattern.matches(name)) {
-                self.refresh_exchange(&exchange);
+                self.refresh_exchange(broker, &exchange);
             }
         }
     }
@@ -400,6 +400,25 @@ pub(in crate::broker) fn alternate_of(policy: &Policy) -> Option<Arc<str>> {
         Value::String(name) => Some(name.as_str().into()),
         _ => None,
     }
+}
+
+/// `relaxed-redeclare` of a policy.
+pub(in crate::broker) fn is_relaxed_by(policy: &Policy) -> bool {
+    policy.definition.get("relaxed-redeclare") == Some(&Value::Bool(true))
+}
+
+/// An exchange's arguments about duplicates, and what a policy says where they say nothing.
+pub(in crate::broker) fn dedup_of(policy: &Policy, arguments: &FieldTable) -> FieldTable {
+    let mut merged = FieldTable::default();
+    for (name, value) in &policy.queues.definition {
+        if name.as_str().starts_with("dedup-") {
+            merged.insert(format!("x-{name}").into(), value.clone());
+        }
+    }
+    for (name, value) in arguments {
+        merged.insert(name.clone(), value.clone());
+    }
+    merged
 }
 
 /// The effective definition of a queue's policies as it is shown.

@@ -103,7 +103,8 @@ impl Vhost {
                 return Ok(());
             };
             // Another type would route otherwise: that is no declare of the same exchange.
-            if !broker.settings.relaxed_redeclare || existing.kind.name != declare.kind {
+            let is_relaxed = broker.settings.relaxed_redeclare || existing.is_relaxed();
+            if !is_relaxed || existing.kind.name != declare.kind {
                 return Err(reply);
             }
             tracing::warn!("redeclare accepted, and without effect: {}", reply.text);
@@ -118,6 +119,7 @@ impl Vhost {
             access.exchange(Verb::Write, alternate)?;
         }
         kind.check_declare(&declare.arguments)?;
+        arguments::dedup::check(&declare.arguments, &resource)?;
         if let Some(most) = broker.settings.exchanges_max
             && broker.exchange_count() >= most
         {
@@ -139,6 +141,7 @@ impl Vhost {
     /// An exchange that is not there yet. The caller holds the topology.
     pub(super) fn create_exchange(&self, broker: &Broker, spec: ExchangeSpec, by: &str) {
         let exchange = Exchange::new(broker.next_id(), spec);
+        self.apply_to_exchange(&exchange);
         let mut change = self.definitions.change();
         change.exchange(&self.name, &exchange);
         change.by(by);
@@ -159,11 +162,19 @@ impl Vhost {
     }
 
     /// An exchange gets the policy that applies now.
-    pub(in crate::broker) fn refresh_exchange(&self, exchange: &Exchange) {
+    pub(in crate::broker) fn refresh_exchange(&self, broker: &Broker, exchange: &Exchange) {
         let _topology = self.bindings.lock();
         if exchange.is_gone() {
             return;
         }
+        self.refresh_policy(exchange);
+        let mut change = self.definitions.change();
+        hidden::refresh(broker, &self.name, exchange, &mut change);
+        change.commit();
+    }
+
+    /// The same, but for what it takes to drop duplicates.
+    pub(in crate::broker) fn refresh_policy(&self, exchange: &Exchange) {
         let had = exchange.alternate().is_some();
         self.apply_to_exchange(exchange);
         match (had, exchange.alternate().is_some()) {

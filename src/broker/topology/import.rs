@@ -11,6 +11,7 @@ use crate::broker::events::INTERNAL_USER;
 use crate::broker::exchange::ExchangeSpec;
 use crate::broker::vhost::Vhost;
 use crate::exchange::{KindInfo, Target, alternate, find};
+use crate::queue::arguments::dedup::check as check_dedup;
 use crate::queue::arguments::{self, QUEUE_TYPE};
 use crate::queue::{QueueSpec, Rules};
 use crate::wire::reply::{Reply, exchange_resource, queue_resource};
@@ -68,7 +69,9 @@ impl NewExchange {
     ) -> Result<Self, Reply> {
         let kind = find(kind)?;
         kind.check_declare(&arguments)?;
-        let alternate = alternate(&arguments, &exchange_resource(name, vhost))?;
+        let resource = exchange_resource(name, vhost);
+        check_dedup(&arguments, &resource)?;
+        let alternate = alternate(&arguments, &resource)?;
         Ok(Self {
             spec: ExchangeSpec {
                 name: name.into(),

@@ -338,9 +338,14 @@ impl Channel {
         {
             return Ok(());
         }
+        let Mode::Tx(tx) = &mut self.mode else {
+            return Ok(());
+        };
         let mut walk = Walk::new(cx.vhost.clone());
-        walk.route(exchange, &keys, properties, &mut queues);
+        tx.lend_claimed(&mut walk);
+        walk.route_once(exchange, &keys, properties, &mut queues, cx.now);
         walk.remember(|| message.clone());
+        let claims = tx.take_claims(&mut walk, !queues.is_empty());
         if cx.vhost.is_traced() {
             let traced = Traced {
                 connection: cx.id,
@@ -352,15 +357,12 @@ impl Channel {
             };
             traced.published(&cx.broker, &cx.vhost, &queues);
         }
-        let Mode::Tx(tx) = &mut self.mode else {
-            return Ok(());
-        };
         if queues.is_empty() {
-            if parts.mandatory {
+            if parts.mandatory && !walk.has_dropped() {
                 tx.return_later(message)?;
             }
             return Ok(());
         }
-        tx.publish(message, queues)
+        tx.publish(message, queues, claims)
     }
 }

@@ -12,6 +12,7 @@ use crate::queue::log::Links;
 use crate::queue::{Locked, Queue};
 use crate::store::record::SeenKind;
 use crate::store::seen::{Id, Snapshot};
+use crate::wire::properties::Properties;
 
 /// What is left of a round without its duplicates.
 #[derive(Default)]
@@ -167,6 +168,19 @@ impl Core {
     }
 }
 
+/// A message in the eyes of a window.
+#[derive(Clone, Copy, Debug)]
+pub struct Recognised {
+    /// Its id.
+    pub id: Id,
+    /// Until when that counts from now on.
+    pub until: u64,
+    /// The id is written even where the message is not, as in RabbitMQ's plugin.
+    pub kept: bool,
+    /// It came before.
+    pub seen: bool,
+}
+
 /// The verbs.
 impl Locked<'_> {
     /// Publishes without the duplicates.
@@ -195,6 +209,26 @@ impl Locked<'_> {
                 self.core.publish(self.queue, some, links, now, effects);
             }
             self.core.note_ids(self.queue, &sifted, now);
+        }
+    }
+
+    /// What the window of this queue says of a message that goes elsewhere: its id there, if it has one.
+    pub fn recognise(&self, properties: Properties<'_>, now: u64) -> Option<Recognised> {
+        let window = self.core.rules.dedup.as_ref()?.window.as_ref()?;
+        let (id, until) = window.id(properties, now)?;
+        Some(Recognised {
+            id,
+            until,
+            kept: window.time_header.is_some(),
+            seen: self.core.has_seen(id, now),
+        })
+    }
+
+    /// A duplicate was dropped: what [`commit`](Self::commit) answers is what the message that it repeats waits for.
+    pub fn echo(&mut self) {
+        let urgency = self.core.urgency(self.queue);
+        if let Some(log) = &mut self.core.log {
+            log.echo(urgency);
         }
     }
 

@@ -23,6 +23,9 @@ impl Core {
             self.last_used = now;
         }
         self.rules = rules;
+        if self.rules.dedup.is_none() {
+            self.known = None;
+        }
         self.slots.set_order(&self.rules.order);
         self.dispatch(me, now, NEVER, effects);
         self.trim(now, effects);

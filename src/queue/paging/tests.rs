@@ -20,6 +20,8 @@ use crate::store::faulty::FaultyDisk;
 use crate::store::spill::Spill;
 use crate::store::{Journal, Opening, Settings, Urgency};
 
+mod due;
+
 #[derive(Clone, Debug)]
 enum Op {
     /// Messages of this length; bit i of the mask says whether message i % 8 is persistent.
@@ -162,7 +164,7 @@ impl World {
             self.queue.lock().tick(self.now, &mut effects);
         }
         effects.wake();
-        assert!(!effects.dying);
+        assert!(!effects.dying || self.queue.lock().rules().order.until_due);
         self.wanted |= effects.load != Want::Nothing;
     }
 
