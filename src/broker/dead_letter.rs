@@ -273,7 +273,7 @@ fn move_all(
             transaction.publish(target, copy.clone());
         }
         transaction.bury(source, &[sequence]);
-        let effects = match transaction.attempt(broker, broker.now(), true, false) {
+        let effects = match transaction.attempt(broker, broker.now(), true, true) {
             Ok((_, effects)) => effects,
             Err((_, effects)) => {
                 kept.push((sequence, reason));

@@ -28,6 +28,8 @@ use crate::wire::table;
 pub const EVENT_EXCHANGE: &str = "amq.rabbitmq.event";
 /// Events that wait at most; what comes beyond that is lost.
 const WAITING_MAX: usize = 10_000;
+/// A longer argument is cut.
+const ARGUMENT_BYTES_MAX: usize = 1000;
 /// Who is named where no client has asked for it.
 pub const INTERNAL_USER: &str = "rmq-internal";
 
@@ -70,11 +72,12 @@ impl Event {
     pub fn arguments(self, arguments: &FieldTable) -> Self {
         let one = |(name, value): (&ShortString, &AMQPValue)| {
             let name = erlang::binary(name.as_str().as_bytes());
-            let text = format!(
+            let mut text = format!(
                 "{{{name},{},{}}}",
                 table::type_name(value),
                 erlang::term(value)
             );
+            text.truncate(text.floor_char_boundary(ARGUMENT_BYTES_MAX));
             AMQPValue::LongString(LongString::from(text))
         };
         let texts: Vec<AMQPValue> = arguments.into_iter().map(one).collect();

@@ -276,7 +276,10 @@ impl Restoring<'_> {
         let vhost = self.vhost(vhost)?;
         let (id, _) = definitions::split_queue(value).ok_or("it has no id")?;
         let purpose = Purpose::find(purpose).ok_or("nobody knows what it is for")?;
-        let exchange = vhost.exchange(exchange).ok_or("it has no exchange")?;
+        let Some(exchange) = vhost.exchange(exchange) else {
+            // A predeclared one of another configuration: only the default vhost has an exchange of events.
+            return Ok(());
+        };
         // The crash came between a policy and what it had to change.
         let Some((spec, rules)) = purpose.spec(id, &vhost.name, &exchange) else {
             return Ok(());

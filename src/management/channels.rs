@@ -1,5 +1,6 @@
 //! Channels and consumers: lists, and one channel.
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -159,21 +160,39 @@ pub fn consumers(call: &Call) -> Result<Answer, Refusal> {
 
 /// A queue's consumers as its document shows them, in the order in which they came to it.
 pub fn of_queue(call: &Call, queue: &Arc<Queue>) -> Vec<Value> {
-    // Not under the queue's lock: a consumer on its way out takes it.
-    let consuming: Vec<Arc<Mailbox>> = queue.lock().consuming();
+    let mut found = of_queues(call, std::slice::from_ref(queue));
+    found.remove(&queue.spec.id).unwrap_or_default()
+}
+
+/// The same for many, by the ids of the queues. Each connection is asked once.
+pub fn of_queues(call: &Call, queues: &[Arc<Queue>]) -> HashMap<u64, Vec<Value>> {
+    // Not under a queue's lock: a consumer on its way out takes it.
+    let consuming = queues.iter().flat_map(|queue| queue.lock().consuming());
+    let mut consuming: Vec<Arc<Mailbox>> = consuming.collect();
+    consuming.sort_by_key(|mailbox| Arc::as_ptr(mailbox).addr());
+    consuming.dedup_by(|one, other| Arc::ptr_eq(one, other));
     let answers = ask::all(consuming.into_iter(), Detail::Consumers);
     let registry = call.broker().registry();
-    let mut found = Vec::new();
+    let wanted: HashSet<u64> = queues.iter().map(|queue| queue.spec.id).collect();
+    let mut found: HashMap<u64, Vec<(u32, Value)>> = HashMap::new();
     for figures in &answers {
         let Some(connection) = registry.get(figures.connection) else {
             continue;
         };
-        let consumers = figures.consumers.iter();
-        let own = consumers.filter(|consumer| Arc::ptr_eq(&consumer.queue, queue));
-        found.extend(own.map(|one| (one.number, consumer(call, &connection, one))));
+        for one in &figures.consumers {
+            let id = one.queue.spec.id;
+            if wanted.contains(&id) {
+                let document = consumer(call, &connection, one);
+                found.entry(id).or_default().push((one.number, document));
+            }
+        }
     }
-    found.sort_by_key(|(number, _)| *number);
-    found.into_iter().map(|(_, document)| document).collect()
+    let in_order = |mut one: Vec<(u32, Value)>| {
+        one.sort_by_key(|(number, _)| *number);
+        one.into_iter().map(|(_, document)| document).collect()
+    };
+    let each = found.into_iter();
+    each.map(|(id, one)| (id, in_order(one))).collect()
 }
 
 /// The tag of the single active consumer, and that of the exclusive one, where the queue has such.

@@ -239,7 +239,7 @@ async fn go_on(
         }
         let moved = redrive.tally().moved;
         let room = rate.map_or(STEP_MESSAGES, |rate| {
-            let allowed = 1 + (begun.elapsed().as_secs_f64() * rate) as u64;
+            let allowed = 1u64.saturating_add((begun.elapsed().as_secs_f64() * rate) as u64);
             allowed.saturating_sub(moved).min(STEP_MESSAGES)
         });
         if room == 0 {

@@ -50,15 +50,8 @@ pub fn document(call: &Call, queue: &Arc<Queue>) -> Value {
     document["policy"] = name(applied.policy.as_ref()).into();
     document["operator_policy"] = name(applied.operator.as_ref()).into();
     document["effective_policy_definition"] = effective_definition(queue).into();
-    // The lock must be free again: consumers' connections may wait for it before they answer.
-    let singles_out = queue.lock().singles_out();
-    let consumers = match singles_out {
-        true => channels::of_queue(call, queue),
-        false => Vec::new(),
-    };
-    let (active, exclusive) = channels::singled_out(&consumers);
-    document["exclusive_consumer_tag"] = exclusive;
-    document["single_active_consumer_tag"] = active;
+    document["exclusive_consumer_tag"] = Value::Null;
+    document["single_active_consumer_tag"] = Value::Null;
     document["storage_version"] = 2.into();
     if let Some(owner) = spec.owner.and_then(|id| call.broker().registry().get(id)) {
         document["owner_pid_details"] = connections::details(&owner);
@@ -66,12 +59,30 @@ pub fn document(call: &Call, queue: &Arc<Queue>) -> Value {
     document
 }
 
-fn all_of(call: &Call) -> Result<Vec<Value>, Refusal> {
-    let mut documents = Vec::new();
-    for vhost in call.vhosts()? {
-        let queues = vhost.all_queues();
-        documents.extend(queues.iter().map(|queue| document(call, queue)));
+/// Names the consumer that is singled out, in the documents of those queues that have such.
+fn name_singled_out(call: &Call, queues: &[Arc<Queue>], documents: &mut [Value]) {
+    if call.flag("disable_stats") {
+        return;
     }
+    let mut such = queues.to_vec();
+    // The locks must be free again: consumers' connections may wait for them before they answer.
+    such.retain(|queue| queue.lock().singles_out());
+    let consumers = channels::of_queues(call, &such);
+    for (queue, document) in queues.iter().zip(documents) {
+        if let Some(own) = consumers.get(&queue.spec.id) {
+            let (active, exclusive) = channels::singled_out(own);
+            document["exclusive_consumer_tag"] = exclusive;
+            document["single_active_consumer_tag"] = active;
+        }
+    }
+}
+
+fn all_of(call: &Call) -> Result<Vec<Value>, Refusal> {
+    let vhosts = call.vhosts()?;
+    let queues: Vec<Arc<Queue>> = vhosts.iter().flat_map(|vhost| vhost.all_queues()).collect();
+    let each = queues.iter().map(|queue| document(call, queue));
+    let mut documents: Vec<Value> = each.collect();
+    name_singled_out(call, &queues, &mut documents);
     Ok(documents)
 }
 
@@ -90,6 +101,11 @@ fn named(call: &Call) -> Result<(Arc<Vhost>, Arc<Queue>), Refusal> {
 pub fn one(call: &Call) -> Result<Answer, Refusal> {
     let (_, queue) = named(call)?;
     let mut document = document(call, &queue);
+    name_singled_out(
+        call,
+        std::slice::from_ref(&queue),
+        std::slice::from_mut(&mut document),
+    );
     document["consumer_details"] = channels::of_queue(call, &queue).into();
     document["incoming"] = json!([]);
     document["deliveries"] = json!([]);

@@ -40,11 +40,11 @@ pub struct Core {
     pub(super) ready_bytes: u64,
     pub(super) unacked: usize,
     pub(super) dying: VecDeque<(u64, Reason)>,
-    draining: bool,
+    pub(super) draining: bool,
     /// Whoever drains settles dead letters one by one, and says himself when he is done.
     one_by_one: bool,
     /// Dead letters found no place: nobody tries again before this time.
-    dying_rests_until: u64,
+    pub(super) dying_rests_until: u64,
     /// Body bytes of what is dying.
     pub(super) dying_bytes: u64,
     /// What lies on disk alone.

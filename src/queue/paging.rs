@@ -183,10 +183,11 @@ impl Core {
     fn wants(&self, now: u64) -> Want {
         let first = self.slots.first_ready();
         if first.is_some_and(|sequence| self.slots.is_away(sequence))
-            || self
-                .dying
-                .front()
-                .is_some_and(|(sequence, _)| self.slots.is_away(*sequence))
+            || (now >= self.dying_rests_until
+                && self
+                    .dying
+                    .front()
+                    .is_some_and(|(sequence, _)| self.slots.is_away(*sequence)))
         {
             return Want::Load;
         }

@@ -4,8 +4,8 @@
 use std::thread;
 
 use crate::support::{
-    End, Home, Peer, Properties, Table, Value, eventually, exchange, home, queue, shared, tx,
-    unique,
+    End, Home, Peer, Properties, Table, Value, channel, eventually, exchange, home, queue, shared,
+    tx, unique,
 };
 
 fn with_id(id: &str) -> Properties {
@@ -288,6 +288,32 @@ fn a_transaction_notes_its_ids_when_it_commits() {
     assert_eq!(peer.get(1, &queue).unwrap().text(), "third");
     assert_eq!(peer.get(1, &queue), None);
     gone(&mut other, &name);
+}
+
+#[test]
+fn a_transaction_ends_though_its_exchange_goes_and_its_id_is_published_meanwhile() {
+    let mut peer = shared().channel();
+    let inner = declared(&mut peer, "fanout", "", window());
+    let outer = declared(&mut peer, "fanout", "", table! {});
+    peer.ask(
+        1,
+        &exchange::bind(&inner, &outer, "", table! {}),
+        &exchange::bind_ok(),
+    );
+    let queue = peer.queue(1);
+    peer.bind(1, &queue, &inner, "");
+    peer.open(2);
+    peer.ask(2, &tx::select(), &tx::select_ok());
+    peer.publish_with(2, &outer, "", "", &with_id("one"), "in a transaction");
+    // Answered behind the publish, which has been routed by then.
+    peer.ask(2, &channel::flow(true), &channel::flow_ok(true));
+    gone(&mut peer, &outer);
+    peer.confirm(1);
+    peer.publish_with(1, &inner, "", "", &with_id("one"), "first");
+    peer.acked(1, 1);
+    peer.ask(2, &tx::commit(), &tx::commit_ok());
+    assert_eq!(texts(&mut peer, &queue), ["first"]);
+    gone(&mut peer, &inner);
 }
 
 #[test]

@@ -186,6 +186,7 @@ fn dead_letters_go_back_one_some_or_all() {
     reject(&mut peer, &work, &dead, &["a", "b", "c", "d"]);
     // One that did not die.
     peer.publish(1, "", &dead, "alive");
+    peer.wait_ready(1, &dead, 5);
     let none = redrive(&guest(), &dead, json!({"reason": "expired"}));
     assert_eq!(
         none,

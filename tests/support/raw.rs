@@ -1,7 +1,7 @@
 //! A peer that speaks AMQP in frames over a blocking socket: it can say everything, right or wrong, and it panics with what
 //! it saw when the broker says something else than the test expects.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
@@ -159,6 +159,8 @@ pub struct Peer {
     buffer: Vec<u8>,
     start: usize,
     stash: VecDeque<Frame>,
+    /// What `acked` has seen, by channel: all up to a tag, and some behind it.
+    acked: HashMap<u16, (u64, BTreeSet<u64>)>,
     pub frame_max: u32,
     /// connection.start's server-properties, after `log_in`.
     pub server: Table,
@@ -175,6 +177,7 @@ impl Peer {
             buffer: Vec::new(),
             start: 0,
             stash: VecDeque::new(),
+            acked: HashMap::new(),
             frame_max: 131_072,
             server: Table::default(),
         }
@@ -476,6 +479,7 @@ impl Peer {
     }
 
     pub fn open(&mut self, channel: u16) {
+        self.acked.remove(&channel);
         self.ask(channel, &channel::open(), &channel::open_ok());
     }
 
@@ -656,6 +660,7 @@ impl Peer {
     }
 
     pub fn confirm(&mut self, channel: u16) {
+        self.acked.remove(&channel);
         self.ask(
             channel,
             &method::confirm::select(),
@@ -663,13 +668,24 @@ impl Peer {
         );
     }
 
-    /// Waits until everything up to `tag` is confirmed, with acks only.
+    /// Waits until everything up to `tag` is confirmed, with acks only; what came to an earlier call counts.
     pub fn acked(&mut self, channel: u16, tag: u64) {
-        let mut open: Vec<u64> = (1..=tag).collect();
-        while !open.is_empty() {
+        while self.acked.entry(channel).or_default().0 < tag {
             let ack = self.expect_method(channel, 60, 80);
-            let (upto, multiple) = (ack.number(0), ack.number(1) != 0);
-            open.retain(|one| if multiple { *one > upto } else { *one != upto });
+            self.note_ack(channel, ack.number(0), ack.number(1) != 0);
+        }
+    }
+
+    fn note_ack(&mut self, channel: u16, tag: u64, multiple: bool) {
+        let (upto, more) = self.acked.entry(channel).or_default();
+        if multiple {
+            *upto = tag.max(*upto);
+            *more = more.split_off(&tag);
+        } else {
+            more.insert(tag);
+        }
+        while more.first().is_some_and(|first| *first <= *upto + 1) {
+            *upto = more.pop_first().expect("it was just there").max(*upto);
         }
     }
 
@@ -677,6 +693,7 @@ impl Peer {
     pub fn acked_one(&mut self, channel: u16, tag: u64) {
         let ack = self.expect_method(channel, 60, 80);
         assert_eq!(ack.number(0), tag);
+        self.note_ack(channel, tag, ack.number(1) != 0);
     }
 
     // Log in.

@@ -51,6 +51,8 @@ impl Publisher {
             let (claims, echo) = self.walk.take_claims();
             self.early.receipt = self.early.receipt.max(echo);
             if found.is_empty() && !self.walk.has_dropped() {
+                // What went early has its receipt told by the next flush.
+                self.pending += 1;
                 return Err(Nowhere {
                     body: message.body().to_vec(),
                 });

@@ -47,7 +47,8 @@ pub(super) struct Once {
 impl Once {
     /// Whether the exchange knows the message.
     pub fn has_dropped(&self, exchange: &Exchange) -> bool {
-        self.dropped.contains(&exchange.id)
+        // What is left of an earlier message does not count where nobody asks.
+        self.now.is_some() && self.dropped.contains(&exchange.id)
     }
 
     /// Whether the exchange knows the message, which has come there now; if not, its id there is claimed.

@@ -51,6 +51,9 @@ impl Routed {
             .ok()
             .and_then(|name| walk.vhost().exchange(name));
         let Some(exchange) = exchange else {
+            // It is a duplicate somewhere on a way that is not there any more.
+            self.claims.clear();
+            self.queues.clear();
             return;
         };
         let properties = Properties::new(message.properties());

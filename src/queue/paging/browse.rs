@@ -12,6 +12,9 @@ use super::load::{Read, Reader, Source, read_one};
 use crate::message::Message;
 use crate::store::Journal;
 
+/// A page ends once its messages have so many bytes of bodies, so that none has more than this and one message.
+const PAGE_BYTES_MAX: u64 = 8 << 20;
+
 /// A ready message, as it waits.
 #[derive(Clone)]
 pub struct Seen {
@@ -48,6 +51,14 @@ struct Plan {
     marks: Vec<(u64, u32, bool)>,
     /// The queue holds its messages until they are due.
     until_due: bool,
+    /// Body bytes of what was found.
+    bytes: u64,
+}
+
+impl Plan {
+    fn is_full(&self, most: usize) -> bool {
+        self.found.len() >= most || self.bytes >= PAGE_BYTES_MAX
+    }
 }
 
 impl Queue {
@@ -109,6 +120,7 @@ impl Core {
             next: None,
             marks: Vec::new(),
             until_due: self.rules.order.until_due,
+            bytes: 0,
         };
         if self.gone {
             return plan;
@@ -142,13 +154,14 @@ impl Core {
     ) -> bool {
         // Those that are out are looked at, too, and passed over.
         for (looked, (sequence, slot)) in slots.enumerate() {
-            if plan.found.len() >= most || looked == 16 * STEPS_MAX {
+            if plan.is_full(most) || looked == 16 * STEPS_MAX {
                 plan.next = Some(sequence);
                 return false;
             }
             if slot.state != State::Ready {
                 continue;
             }
+            plan.bytes += u64::from(slot.body_len);
             match seen_of(sequence, slot, slot.returned, slot.redelivered) {
                 Some(seen) => plan.found.push(Found::Here(seen)),
                 None => self.browse_away(sequence, slot, plan),

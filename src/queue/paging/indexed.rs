@@ -42,7 +42,9 @@ impl Core {
             let may_leave = match slot.state {
                 State::Ready => !kept.contains(&sequence),
                 State::Delivered => limits.taken,
-                State::Dying | State::Settled => false,
+                // Whoever drains them has them in hand; others wait for a place, at least once.
+                State::Dying => limits.taken && !self.draining && self.rules.at_least_once,
+                State::Settled => false,
             };
             if slot.message.is_none() || !may_leave {
                 continue;
