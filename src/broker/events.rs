@@ -5,8 +5,8 @@
 //! Nothing is built or kept before somebody has bound a queue.
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::Weak;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Weak};
 
 use amq_protocol::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 use parking_lot::{Mutex, RwLock};
@@ -233,6 +233,8 @@ pub struct Events {
     exchange: RwLock<(Weak<Exchange>, u64)>,
     waiting: Mutex<VecDeque<(Event, u64)>>,
     come: Notify,
+    /// The last one found no room.
+    losing: AtomicBool,
 }
 
 impl Events {
@@ -259,10 +261,15 @@ impl Events {
 
     pub(super) fn push(&self, event: Event, now: u64) {
         let mut waiting = self.waiting.lock();
-        if waiting.len() < WAITING_MAX {
+        let fits = waiting.len() < WAITING_MAX;
+        if fits {
             waiting.push_back((event, now));
         }
         drop(waiting);
+        // Once for each time that there are too many.
+        if !self.losing.swap(!fits, Ordering::Relaxed) && !fits {
+            tracing::warn!("{WAITING_MAX} events wait to be published: others are lost");
+        }
         self.come.notify_one();
     }
 }

@@ -201,8 +201,7 @@ impl Publisher {
         body: &[u8],
         origin: Origin,
     ) {
-        let for_disk = (persistent || self.keeps_any)
-            && Self::is_kept(&self.queues, self.routes.found(), persistent);
+        let for_disk = self.is_kept(self.routes.found(), persistent);
         let persistent = persistent || for_disk;
         let (chunk, draft) = self.draft(names, properties, persistent, for_disk, body);
         self.pending += 1;
@@ -228,11 +227,13 @@ impl Publisher {
 
     /// Whether any of these queues keeps the message on disk: a durable one if it is persistent, a quorum queue in any case.
     #[inline]
-    fn is_kept(queues: &[Local], targets: &Targets, persistent: bool) -> bool {
-        targets.iter().any(|target| {
-            let local = &queues[*target as usize];
-            local.keeps_all || (persistent && local.queue.spec.durable)
-        })
+    fn is_kept(&self, targets: &Targets, persistent: bool) -> bool {
+        // What is transient asks no queue, unless one is there that keeps it.
+        (persistent || self.keeps_any)
+            && targets.iter().any(|target| {
+                let local = &self.queues[*target as usize];
+                local.keeps_all || (persistent && local.queue.spec.durable)
+            })
     }
 
     #[inline]
@@ -310,8 +311,7 @@ impl Publisher {
             .is_none_or(|extra| extra.is_empty() && !extra.has_bcc);
         if keyed && self.knows(names) {
             let targets = self.routes.found().clone();
-            let for_disk =
-                (persistent || self.keeps_any) && Self::is_kept(&self.queues, &targets, persistent);
+            let for_disk = self.is_kept(&targets, persistent);
             let persistent = persistent || for_disk;
             let placed = self.place(names, raw, persistent, for_disk, body, &[]);
             self.push(&targets, placed, origin);
@@ -355,8 +355,7 @@ impl Publisher {
         if keyed && !is_traced {
             self.remember(names, &targets);
         }
-        let for_disk =
-            (persistent || self.keeps_any) && Self::is_kept(&self.queues, &targets, persistent);
+        let for_disk = self.is_kept(&targets, persistent);
         let persistent = persistent || for_disk;
         let placed = self.place(names, shown, persistent, for_disk, body, &extra.bcc);
         self.push(&targets, placed, origin);

@@ -276,9 +276,17 @@ impl Restoring<'_> {
         let vhost = self.vhost(vhost)?;
         let (id, _) = definitions::split_queue(value).ok_or("it has no id")?;
         let purpose = Purpose::find(purpose).ok_or("nobody knows what it is for")?;
-        let Some(exchange) = vhost.exchange(exchange) else {
+        let exchange = match (vhost.exchange(exchange), purpose) {
+            (Some(exchange), _) => exchange,
             // A predeclared one of another configuration: only the default vhost has an exchange of events.
-            return Ok(());
+            (None, Purpose::Window) => {
+                tracing::warn!(
+                    "exchange '{exchange}' in vhost '{}' is not there: the ids that it knew are forgotten",
+                    vhost.name
+                );
+                return Ok(());
+            }
+            (None, Purpose::Delay) => return Err("it has no exchange".to_owned()),
         };
         // The crash came between a policy and what it had to change.
         let Some((spec, rules)) = purpose.spec(id, &vhost.name, &exchange) else {

@@ -59,22 +59,8 @@ fn number(value: u64) -> AMQPValue {
 /// A property block as a table.
 fn shown(properties: Properties<'_>) -> FieldTable {
     let mut fields = FieldTable::default();
-    let texts = [
-        ("content_type", properties.content_type()),
-        ("content_encoding", properties.content_encoding()),
-        ("correlation_id", properties.correlation_id()),
-        ("reply_to", properties.reply_to()),
-        ("expiration", properties.expiration()),
-        ("message_id", properties.message_id()),
-        ("type", properties.kind()),
-        ("user_id", properties.user_id()),
-        ("app_id", properties.app_id()),
-        ("cluster_id", properties.cluster_id()),
-    ];
-    for (name, value) in texts {
-        if let Some(value) = value {
-            put(&mut fields, name, text(value));
-        }
+    for (name, value) in properties.texts() {
+        put(&mut fields, name, text(value));
     }
     let numbers = [
         ("delivery_mode", properties.delivery_mode().map(u64::from)),

@@ -12,22 +12,8 @@ use crate::wire::table;
 pub fn document(message: &Message) -> Value {
     let properties = Properties::new(message.properties());
     let mut document = Map::new();
-    let texts = [
-        ("content_type", properties.content_type()),
-        ("content_encoding", properties.content_encoding()),
-        ("correlation_id", properties.correlation_id()),
-        ("reply_to", properties.reply_to()),
-        ("expiration", properties.expiration()),
-        ("message_id", properties.message_id()),
-        ("type", properties.kind()),
-        ("user_id", properties.user_id()),
-        ("app_id", properties.app_id()),
-        ("cluster_id", properties.cluster_id()),
-    ];
-    for (name, value) in texts {
-        if let Some(value) = value {
-            document.insert(name.into(), String::from_utf8_lossy(value).into());
-        }
+    for (name, value) in properties.texts() {
+        document.insert(name.into(), String::from_utf8_lossy(value).into());
     }
     if let Some(mode) = properties.delivery_mode() {
         document.insert("delivery_mode".into(), mode.into());

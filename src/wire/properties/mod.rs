@@ -310,6 +310,24 @@ impl<'a> Properties<'a> {
     pub fn cluster_id(self) -> Option<&'a [u8]> {
         self.find(Field::ClusterId)
     }
+
+    /// Those that are short strings and are there, each with its name as RabbitMQ shows it.
+    pub fn texts(self) -> impl Iterator<Item = (&'static str, &'a [u8])> {
+        let all = [
+            ("content_type", self.content_type()),
+            ("content_encoding", self.content_encoding()),
+            ("correlation_id", self.correlation_id()),
+            ("reply_to", self.reply_to()),
+            ("expiration", self.expiration()),
+            ("message_id", self.message_id()),
+            ("type", self.kind()),
+            ("user_id", self.user_id()),
+            ("app_id", self.app_id()),
+            ("cluster_id", self.cluster_id()),
+        ];
+        let there = |(name, text): (_, Option<_>)| Some((name, text?));
+        all.into_iter().filter_map(there)
+    }
 }
 
 #[cfg(test)]
