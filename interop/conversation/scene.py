@@ -33,6 +33,38 @@ class Scene:
     def quorum(self, name, **given):
         return self.queue(name, durable=True, x_queue_type="quorum", **given)
 
+    def stream(self, name, *bodies, **given):
+        """A stream with these messages, see `append`."""
+        queue = self.queue(name, durable=True, x_queue_type="stream", **given)
+        self.append(queue, *bodies)
+        return queue
+
+    def append(self, queue, *bodies, exchange="", number=61, delivery_mode=2, **properties):
+        """Publishes one by one, each confirmed before the next: in a stream each is a chunk of its own. They are persistent,
+        because RabbitMQ 3.10 and 4.0 say different things of the others."""
+        properties |= {"delivery_mode": delivery_mode} if delivery_mode else {}
+        for body in bodies:
+            if number not in self.link.confirming:
+                self.link.quietly(number, "confirm.select")
+                self.link.confirming.add(number)
+            self.link.quietly(number, "basic.publish", answer="basic.ack", exchange=exchange, routing_key=queue, body=body,
+                              properties=properties)
+
+    def read(self, operation, queue, messages, prefetch=10, number=10, settle=0.15, tag="c", close=True, fields=None, **given):
+        """A consumer of a stream on a channel of its own, and so many deliveries; then it goes away again."""
+        self.link.quietly(number, "basic.qos", prefetch_count=prefetch)
+        self.op(operation, "basic.consume", number=number, queue=queue, consumer_tag=tag, **(fields or {}),
+                arguments=arguments({"x_stream_offset": "first", **given}), wait="basic.deliver " * messages, settle=settle)
+        if close:
+            self.leave(number)
+
+    def leave(self, number):
+        """Closes a channel; what still comes from its consumers is nobody's."""
+        if number in self.link.channels:
+            self.link.quietly(number, "channel.close", reply_code=200)
+            self.link.channels.discard(number)
+        self.link.early = [event for event in self.link.early if event.channel != number]
+
     def exchange(self, name, type="direct", **given):
         self.link.quietly(1, "exchange.declare", exchange=self.n(name), type=type, arguments=arguments(given))
         return self.n(name)

@@ -180,7 +180,7 @@ class Link:
         self.remember(name, fields)
         self.send(number, name, body, properties, fields)
         answers = (answer,) if isinstance(answer, str) else answer or (name + "-ok",)
-        if name in WITHOUT_ANSWER:
+        if name in WITHOUT_ANSWER and not answer:
             self.peer.method(number, "channel.flow", active=True)
             answers = ("channel.flow-ok",)
         event = self.peer.next(PATIENCE)
