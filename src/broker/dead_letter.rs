@@ -109,10 +109,11 @@ fn work(broker: &Broker, mut todo: Todo) {
             }
             return;
         }
-        let (dying, rules) = {
+        let (dying, rules, dead_letter) = {
             let mut locked = queue.lock();
             let now = broker.now();
-            (locked.take_dying(BATCH, now), Arc::clone(locked.rules()))
+            let dying = locked.take_dying(BATCH, now);
+            (dying, Arc::clone(locked.rules()), locked.dead_letter())
         };
         if dying.is_empty() {
             continue;
@@ -130,9 +131,7 @@ fn work(broker: &Broker, mut todo: Todo) {
             }
             continue;
         }
-        if let (Some(vhost), Some(dead_letter)) =
-            (broker.vhost(&queue.spec.vhost), &rules.dead_letter)
-        {
+        if let (Some(vhost), Some(dead_letter)) = (broker.vhost(&queue.spec.vhost), &dead_letter) {
             for (_, message, reason) in &dying {
                 place(
                     broker,

@@ -125,7 +125,7 @@ pub struct Broker {
     journal: Arc<Journal>,
     definitions: Arc<Definitions>,
     events: Arc<Events>,
-    timers: Timers,
+    timers: Arc<Timers>,
     pager: Pager,
     /// Addresses of direct reply-to.
     pub reply_addresses: ReplyAddresses,
@@ -172,7 +172,7 @@ impl Broker {
             definitions,
             events,
             journal,
-            timers: Timers::default(),
+            timers: Arc::default(),
             reply_addresses: ReplyAddresses::default(),
             registry: Registry::default(),
             channels: AtomicUsize::new(0),

@@ -25,7 +25,7 @@ use std::time::Duration;
 use parking_lot::{Condvar, Mutex};
 
 use super::Broker;
-use crate::queue::paging::{AHEAD_MAX, Want, evict, load};
+use crate::queue::paging::{AHEAD_MAX, Want, evict, plan};
 use crate::queue::{Effects, Queue};
 use crate::store::Journal;
 use crate::store::spill::{Extent, Spill};
@@ -42,8 +42,8 @@ const RETRY_MS: u64 = 20;
 const SPILL_RETRY_MS: u64 = 1000;
 
 enum Job {
-    Read(load::Plan),
-    Install(load::Loaded),
+    Read(plan::Plan),
+    Install(plan::Loaded),
     Write(evict::Spilling),
     Spilled(evict::Spilling, Extent),
 }

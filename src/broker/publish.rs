@@ -22,7 +22,6 @@ use super::trace::Traced;
 use super::vhost::{Vhost, Walk};
 use crate::exchange::{Depends, extra_keys};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, LARGE_BODY_BYTES, Message};
-use crate::queue::arguments::QueueKind;
 use crate::queue::log::Links;
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
@@ -225,7 +224,7 @@ impl Publisher {
         self
     }
 
-    /// Whether any of these queues keeps the message on disk: a durable one if it is persistent, a quorum queue in any case.
+    /// Whether any of these queues keeps the message on disk: a durable one if it is persistent, a quorum queue and a stream in any case.
     #[inline]
     fn is_kept(&self, targets: &Targets, persistent: bool) -> bool {
         // What is transient asks no queue, unless one is there that keeps it.
@@ -414,7 +413,7 @@ impl Publisher {
             .iter()
             .rposition(|local| Arc::ptr_eq(&local.queue, &queue))
             .unwrap_or_else(|| {
-                let keeps_all = queue.kind == QueueKind::Quorum;
+                let keeps_all = one::keeps_all(&queue);
                 self.keeps_any |= keeps_all;
                 self.queues.push(Local {
                     keeps_all,

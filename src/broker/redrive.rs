@@ -215,7 +215,7 @@ impl Drop for Redrive {
             let some = held.by_ref().take(STEPS_MAX);
             self.queue
                 .lock()
-                .unsend(some, self.broker.now(), &mut effects);
+                .unsend(0, some, self.broker.now(), &mut effects);
             self.broker.perform(&self.queue, effects);
         }
     }

@@ -23,7 +23,7 @@ use crate::queue::{Effects, Queue, QueueSpec, Rules, arguments};
 use crate::store::Journal;
 use crate::store::ledger::Ledger;
 use crate::store::record::Kind;
-use crate::store::recovery::KnownIds;
+use crate::store::recovery::Knowledge;
 use crate::wire::reply::{exchange_resource, queue_resource};
 
 /// What was found on disk.
@@ -33,7 +33,7 @@ pub struct Found {
     /// What lies on disk for each queue, by its id.
     pub ledgers: HashMap<u64, Ledger>,
     /// Ids by which a queue knows duplicates, by its id.
-    pub seen: HashMap<u64, KnownIds>,
+    pub seen: HashMap<u64, Knowledge>,
     /// Higher than every id on disk.
     pub next_id: u64,
     /// The last run ended as it should: what had been delivered is known exactly.
@@ -97,7 +97,7 @@ pub fn open(
 struct Restoring<'a> {
     broker: &'a Broker,
     ledgers: HashMap<u64, Ledger>,
-    seen: HashMap<u64, KnownIds>,
+    seen: HashMap<u64, Knowledge>,
     clean: bool,
     /// Queues of exchanges, and what they have to do once there are bindings.
     attached: Vec<(Arc<Queue>, Effects)>,
@@ -301,7 +301,7 @@ impl Restoring<'_> {
     fn recovered(&mut self, spec: QueueSpec, rules: Rules) -> (Arc<Queue>, Effects) {
         let id = spec.id;
         let ledger = self.ledgers.remove(&id).unwrap_or_default();
-        Queue::recovered(
+        let (queue, effects) = Queue::recovered(
             spec,
             rules,
             Arc::clone(&self.broker.journal),
@@ -309,7 +309,9 @@ impl Restoring<'_> {
             (ledger, self.seen.remove(&id).unwrap_or_default()),
             self.clean,
             self.broker.now(),
-        )
+        );
+        queue.lock().set_wake(self.broker.timers.wake(&queue));
+        (queue, effects)
     }
 
     /// Exchanges of earlier versions, and those whose queues do not outlive the process, get theirs.

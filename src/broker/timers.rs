@@ -2,14 +2,16 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
+use std::task::Waker;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Broker;
+use crate::queue::stream::Wake;
 use crate::queue::{Effects, Queue};
 
 struct Entry {
@@ -31,6 +33,24 @@ impl PartialOrd for Entry {
 impl Ord for Entry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         self.at.cmp(&other.at)
+    }
+}
+
+/// Has a queue ticked as soon as may be.
+struct Bell {
+    timers: Arc<Timers>,
+    queue: Weak<Queue>,
+    /// It is about to be.
+    rung: Arc<AtomicBool>,
+}
+
+impl std::task::Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        if !self.rung.swap(true, Ordering::AcqRel)
+            && let Some(queue) = self.queue.upgrade()
+        {
+            self.timers.arm(&queue, 0);
+        }
     }
 }
 
@@ -68,6 +88,20 @@ impl Timers {
         drop(heap);
         if earlier {
             self.earlier.notify_one();
+        }
+    }
+
+    /// Who has a stream ticked when an append of it is on disk.
+    pub fn wake(self: &Arc<Self>, queue: &Arc<Queue>) -> Wake {
+        let rung = Arc::new(AtomicBool::new(false));
+        let bell = Bell {
+            timers: Arc::clone(self),
+            queue: Arc::downgrade(queue),
+            rung: Arc::clone(&rung),
+        };
+        Wake {
+            waker: Waker::from(Arc::new(bell)),
+            rung,
         }
     }
 

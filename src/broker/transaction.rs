@@ -103,7 +103,10 @@ impl Transaction {
         for locked in &mut locks {
             locked.hand_over(&mut group);
         }
-        group.append(broker.journal());
+        let receipt = group.append(broker.journal());
+        for locked in &mut locks {
+            locked.placed(receipt);
+        }
         drop(locks);
         parts
             .into_iter()
@@ -215,6 +218,9 @@ impl Transaction {
             locked.hand_over(&mut group);
         }
         let mut receipt = group.append(broker.journal());
+        for locked in &mut locks {
+            locked.placed(receipt);
+        }
         let mut both = parts.iter().zip(&locks);
         let gone = both.find(|((queue, _), locked)| queue.spec.durable && locked.is_gone());
         let vhost = gone.and_then(|((queue, _), _)| broker.vhost(&queue.spec.vhost));

@@ -1,7 +1,6 @@
 //! What a client may ask of a queue in the `arguments` of queue.declare, and of a consumer in those of basic.consume.
 //!
-//! [`ARGUMENTS`] is the one place that knows an argument: its name, the queue kinds that take it, the check of its value, and
-//! whether what it asks for comes later. Everything else reads that table. An argument that is not in it is accepted, stored
+//! [`ARGUMENTS`] is the one place that knows an argument: its name, the queue kinds that take it, the check of its value. Everything else reads that table. An argument that is not in it is accepted, stored
 //! and never looked at, as RabbitMQ does (`x-ha-policy`, a plugin's, a user's own).
 //!
 //! Order of checks, as RabbitMQ 4: server-named for the kind, type of the dead-letter exchange, `x-queue-type`, the values in
@@ -10,6 +9,7 @@
 //! (declare) and connection (consume, publish).
 
 mod checks;
+mod consumer;
 pub mod dedup;
 
 use std::sync::Arc;
@@ -17,10 +17,13 @@ use std::sync::Arc;
 use amq_protocol::types::{AMQPValue, FieldTable, LongString, ShortString};
 
 pub use self::checks::expiration;
+pub use self::consumer::{ConsumerArguments, parse_consumer};
 use super::dedup::Dedup;
 use super::order;
 use super::overflow::Overflow;
 use super::retry::{self, Retry};
+use super::stream::offset::age_ms;
+use super::stream::segments::{Retention, SEGMENT_BYTES};
 use crate::store::Urgency;
 use crate::wire::limits::TTL_MS_MAX;
 use crate::wire::reply::Reply;
@@ -38,6 +41,8 @@ const RELAXED_REDECLARE: &str = "x-relaxed-redeclare";
 const OVERFLOW: &str = "x-overflow";
 const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 const SYNC: &str = "x-sync";
+const MAX_AGE: &str = "x-max-age";
+const SEGMENT_SIZE: &str = "x-stream-max-segment-size-bytes";
 const GROUP_HEADER: &str = "x-group-header";
 const RETRY_TYPE: &str = "x-delayed-retry-type";
 const RETRY_MIN: &str = "x-delayed-retry-min";
@@ -53,7 +58,7 @@ pub enum QueueKind {
     Classic,
     /// Always durable and synced; returned messages come first.
     Quorum,
-    /// An append-only log; comes later.
+    /// An append-only log with readers; see `queue/stream`.
     Stream,
 }
 
@@ -145,15 +150,21 @@ pub struct QueueArguments {
     pub sync: Option<Urgency>,
     /// `x-dedup-window`, `x-dedup-size`, `x-dedup-header`, `x-message-deduplication`.
     pub dedup: Option<Dedup>,
+    /// `x-max-age`, milliseconds.
+    pub max_age_ms: Option<u64>,
+    /// `x-stream-max-segment-size-bytes`.
+    pub segment_bytes: Option<u64>,
 }
 
-/// Everything a consume asked for, checked and typed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ConsumerArguments {
-    /// `x-priority`: higher is served first; 0 unless given.
-    pub priority: i64,
-    /// `x-consumer-timeout`, milliseconds, instead of the queue's and the broker's.
-    pub timeout_ms: Option<u64>,
+impl QueueArguments {
+    /// What a stream keeps.
+    pub fn retention(&self) -> Retention {
+        Retention {
+            segment_bytes: self.segment_bytes.unwrap_or(SEGMENT_BYTES),
+            bytes: self.max_length_bytes,
+            age_ms: self.max_age_ms,
+        }
+    }
 }
 
 /// Why a value is refused, in the words that follow `invalid arg '...' for ...: `.
@@ -219,8 +230,8 @@ const ARGUMENTS: &[Argument] = &[
     row(QUEUE_TYPE, C | Q | S, checks::queue_type),
     row("x-quorum-initial-group-size", Q, checks::positive),
     row(DELIVERY_LIMIT, C | Q, checks::delivery_limit),
-    row("x-max-age", S, checks::max_age),
-    row("x-stream-max-segment-size-bytes", S, checks::not_negative),
+    row(MAX_AGE, S, checks::max_age),
+    row(SEGMENT_SIZE, S, checks::not_negative),
     newer(row("x-stream-filter-size-bytes", S, checks::anything)),
     row("x-initial-cluster-size", S, checks::positive),
     row("x-queue-master-locator", C, checks::anything),
@@ -292,7 +303,6 @@ pub fn parse(
     if kind != QueueKind::Classic {
         checks::kind_properties(resource, arguments, kind, durable, exclusive, auto_delete)?;
     }
-    refuse_later(resource, arguments, kind)?;
     Ok(QueueArguments {
         kind,
         message_ttl_ms: number(arguments, "x-message-ttl"),
@@ -319,6 +329,8 @@ pub fn parse(
             false => Urgency::Synced,
         }),
         dedup: dedup::of(arguments),
+        max_age_ms: text(arguments, MAX_AGE).and_then(|age| age_ms(age.as_bytes())),
+        segment_bytes: number(arguments, SEGMENT_SIZE),
     })
 }
 
@@ -434,53 +446,6 @@ pub fn compare(
     };
     Err(Reply::precondition_failed(&format!(
         "inequivalent arg '{name}' for {resource}: received {received} but current is {current}"
-    )))
-}
-
-/// What a consumer of a queue asks for. `resource` is `queue 'q' in vhost '/'`.
-pub fn parse_consumer(
-    resource: &str,
-    arguments: &FieldTable,
-    kind: QueueKind,
-) -> Result<ConsumerArguments, Reply> {
-    let mut parsed = ConsumerArguments::default();
-    if let Some(value) = get(arguments, "x-priority") {
-        parsed.priority = match table::integer(value) {
-            Some(priority) => priority,
-            None => {
-                return Err(Reply::invalid_argument(
-                    "x-priority",
-                    resource,
-                    &checks::expected_integer(value),
-                ));
-            }
-        };
-    }
-    if let Some(value) = get(arguments, CONSUMER_TIMEOUT) {
-        checks::not_negative(value, arguments)
-            .map_err(|reason| Reply::invalid_argument(CONSUMER_TIMEOUT, resource, &reason))?;
-        parsed.timeout_ms = number(arguments, CONSUMER_TIMEOUT);
-    }
-    for name in [
-        "x-stream-filter",
-        "x-stream-match-unfiltered",
-        "x-stream-offset",
-    ] {
-        if arguments.contains_key(name) {
-            return Err(Reply::argument_of_other_type(name, resource, kind.module()));
-        }
-    }
-    Ok(parsed)
-}
-
-/// The last check: nothing that only a later Leveret can do is accepted as if it were done.
-fn refuse_later(resource: &str, arguments: &FieldTable, kind: QueueKind) -> Result<(), Reply> {
-    let Some(value) = get(arguments, QUEUE_TYPE).filter(|_| kind == QueueKind::Stream) else {
-        return Ok(());
-    };
-    Err(Reply::not_implemented(&format!(
-        "{QUEUE_TYPE} = {} is not supported yet, wanted for {resource}",
-        quoted(value)
     )))
 }
 

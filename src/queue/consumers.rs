@@ -205,6 +205,29 @@ impl Consumers {
         }
     }
 
+    /// Adds a consumer that has its number from elsewhere; it is higher than that of any other.
+    pub fn add_as(&mut self, number: u32, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {
+        self.last = number - 1;
+        self.add(spec)
+    }
+
+    /// Whether somebody stands in line.
+    #[inline]
+    pub fn has_turn(&self) -> bool {
+        !self.lines.is_empty()
+    }
+
+    /// The consumer just chosen gets nothing after all, and stays in its line.
+    pub fn give_back(&mut self, index: usize, counted: bool) {
+        let consumer = &mut self.all[index];
+        if !consumer.spec.no_ack {
+            consumer.unacked -= 1;
+        }
+        if counted {
+            consumer.spec.channel.release(1);
+        }
+    }
+
     /// Adds a consumer and returns its number.
     pub fn add(&mut self, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {
         if self.single.is_some() && spec.exclusive {

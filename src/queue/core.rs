@@ -23,6 +23,7 @@ use super::mailbox::Delivery;
 use super::order;
 use super::paging::Paging;
 use super::slots::{Back, Slots, State};
+use super::stream::Stream;
 use super::{Got, Outcome, Queue, Rules, Taken};
 use crate::message::Message;
 use crate::store::Urgency;
@@ -53,6 +54,8 @@ pub struct Core {
     pub(super) log: Option<Box<Log>>,
     /// The ids by which duplicates are known, where a rule asks for them.
     pub(super) known: Option<Box<Known>>,
+    /// What a stream is instead of all that.
+    pub(super) stream: Option<Box<Stream>>,
     pub(super) gone: bool,
     had_consumer: bool,
     /// Last declare, get or end of a consumer, for `x-expires`.
@@ -65,6 +68,7 @@ impl Core {
     pub(super) fn new(rules: Arc<Rules>, log: Option<Box<Log>>, now: u64) -> Self {
         let mut slots = Slots::default();
         slots.set_order(&rules.order);
+        let stream = (rules.kind == QueueKind::Stream).then(Box::default);
         Self {
             slots,
             consumers: if rules.single_active {
@@ -84,6 +88,7 @@ impl Core {
             paging: Paging::default(),
             log,
             known: None,
+            stream,
             gone: false,
             had_consumer: false,
             last_used: now,
@@ -470,56 +475,25 @@ impl Core {
         self.slots.put_back(sequence, back);
     }
 
-    /// Removes up to [`STEPS_MAX`] ready messages in front of `end`; returns how many, and whether that was all.
-    pub(super) fn purge(&mut self, end: u64, now: u64, effects: &mut Effects) -> (usize, bool) {
-        if self.slots.live() == self.ready && self.slots.next_sequence() == end {
-            let count = self.ready;
-            if let Some(known) = &mut self.known {
-                known.left_range(0..end);
-            }
-            if let Some(log) = &mut self.log {
-                log.settled_range(0..end);
-            }
-            effects.garbage = self.slots.take_all();
-            (self.ready, self.ready_bytes) = (0, 0);
-            self.forget_paged();
-            return (count, true);
-        }
-        let (mut count, mut freed) = (0, false);
-        loop {
-            while let Some(sequence) = self.slots.oldest_ready().filter(|first| *first < end) {
-                if count >= STEPS_MAX {
-                    return (count, false);
-                }
-                freed |= self.unready(sequence);
-                self.remove(sequence);
-                count += 1;
-            }
-            // What was published meanwhile may be cold as well: it goes, too.
-            let is_cold = self.slots.first_ready().is_none()
-                && self.slots.cold().is_some_and(|cold| cold.first < end);
-            if !is_cold {
-                break;
-            }
-            count += self.purge_cold();
-        }
-        effects.unfinished |= freed && self.ready > 0;
-        self.trim(now, effects);
-        (count, true)
-    }
-
     pub(super) fn end(&self) -> u64 {
         self.slots.next_sequence()
     }
 
     pub(super) fn touch(&mut self, now: u64, effects: &mut Effects) {
         self.last_used = now;
+        if self.stream.is_some() {
+            return;
+        }
         self.arm(now, effects);
     }
 
     /// Time has passed: the head may have expired, a cut-short step goes on. Returns whether the queue itself has expired.
     pub(super) fn tick(&mut self, me: &Arc<Queue>, now: u64, effects: &mut Effects) -> bool {
         if self.gone {
+            return false;
+        }
+        if self.stream.is_some() {
+            self.stream_tick(me, now, effects);
             return false;
         }
         if self.armed <= now {
@@ -586,10 +560,12 @@ impl Core {
 mod dying;
 mod end;
 mod once;
+mod purge;
 pub use once::Recognised;
 mod reject;
 mod rules;
 mod serve;
+mod streaming;
 #[cfg(test)]
 mod tests;
 mod timed;

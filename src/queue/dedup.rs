@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::message::Message;
-use crate::store::recovery::KnownIds;
+use crate::store::recovery::Knowledge;
 use crate::store::seen::{Id, Seen, Snapshot};
 use crate::wire::properties::Properties;
 use crate::wire::table::{Table, Value};
@@ -139,7 +139,7 @@ pub struct Known {
 
 impl Known {
     /// Those that were found on disk; `is_there` says which messages were.
-    pub fn recovered(found: KnownIds, is_there: impl Fn(u64) -> bool) -> Self {
+    pub fn recovered(found: Knowledge, is_there: impl Fn(u64) -> bool) -> Self {
         let mut known = Self {
             window: found.window,
             ..Self::default()

@@ -9,6 +9,7 @@ use smallvec::SmallVec;
 
 use crate::message::{Message, Place, SealedChunk};
 use crate::store::ledger::Ledger;
+use crate::store::offsets::Step;
 use crate::store::record::{Run, SeenKind, write};
 use crate::store::seen::Id;
 use crate::store::{Journal, Linked, Receipt, Urgency};
@@ -156,6 +157,12 @@ impl Log {
             write::seen(&mut self.records, queue, kind, items);
             self.hurry(urgency);
         }
+    }
+
+    /// Something became of a group of a stream's consumers.
+    pub fn group(&mut self, queue: u64, name: &[u8], step: &Step) {
+        write::group(&mut self.records, queue, name, step);
+        self.hurry(Urgency::Lazy);
     }
 
     /// A duplicate was dropped: its confirm waits for all that the queue has told so far, the message that it repeats among it.
@@ -335,11 +342,11 @@ impl Placing<'_> {
         });
     }
 
-    /// Notes what was collected.
-    pub fn finish(&mut self) {
-        if self.runs.is_empty() {
-            return;
-        }
+    /// Notes what was collected. Returns the position behind the last chunk; 0 when there was nothing.
+    pub fn finish(&mut self) -> u64 {
+        let Some(behind) = self.runs.last().map(Run::end) else {
+            return 0;
+        };
         let Terms {
             now,
             ttl_ms,
@@ -361,5 +368,6 @@ impl Placing<'_> {
             first += count;
         }
         self.log.hurry(urgency);
+        behind
     }
 }

@@ -21,6 +21,9 @@ pub const BYTES_MAX: usize = 1024 * 1024;
 /// Deliveries of one consumer between two drains, so that one busy queue leaves room for the others of its connection.
 pub const SHARE_MAX: usize = 1024;
 
+/// Bit of [`Delivery::returned`] that says that the message comes from a stream, and its sequence number is its offset.
+pub const STREAMED: u32 = 1 << 31;
+
 /// One message on its way to a consumer.
 pub struct Delivery {
     /// The connection's number of the consumer.
@@ -29,7 +32,7 @@ pub struct Delivery {
     pub redelivered: bool,
     /// It was counted against the limit that its channel's consumers share.
     pub counted: bool,
-    /// How often it came back before, for `x-delivery-count`.
+    /// How often it came back before, for `x-delivery-count`; and [`STREAMED`].
     pub returned: u32,
     /// Its place in its queue.
     pub sequence: u64,

@@ -24,6 +24,8 @@ pub mod retry;
 mod rules;
 mod single_active;
 mod slots;
+pub mod stream;
+mod streams;
 mod sync;
 
 use std::sync::Arc;
@@ -39,14 +41,12 @@ use self::dead_letter::Reason;
 pub use self::effects::Effects;
 use self::log::{Group, Links, Log};
 use self::mailbox::{Control, Delivery, Mailbox};
-use self::paging::{evict, load};
 use self::policy::Applied;
 pub use self::rules::{DeadLetter, Rules};
 use self::sync::{Mutex, MutexGuard};
 use crate::message::Message;
 use crate::store::ledger::Ledger;
-use crate::store::recovery::KnownIds;
-use crate::store::spill::Extent;
+use crate::store::recovery::Knowledge;
 use crate::store::{Journal, Receipt, Urgency};
 
 /// What a declare fixed about a queue, for good.
@@ -182,13 +182,15 @@ impl Drop for Locked<'_> {
         self.append();
         let counters = &self.queue.counters;
         counters.ready.store(self.core.ready, Ordering::Relaxed);
-        counters.unacked.store(self.core.unacked, Ordering::Relaxed);
+        counters
+            .unacked
+            .store(self.core.unacked(), Ordering::Relaxed);
         counters
             .consumers
             .store(self.core.consumer_count(), Ordering::Relaxed);
         counters
             .resident
-            .store(self.core.slots.resident(), Ordering::Relaxed);
+            .store(self.core.resident(), Ordering::Relaxed);
     }
 }
 
@@ -212,7 +214,7 @@ impl Queue {
         rules: Rules,
         journal: Arc<Journal>,
         default_sync: Urgency,
-        (ledger, known): (Ledger, KnownIds),
+        (ledger, known): (Ledger, Knowledge),
         clean: bool,
         now: u64,
     ) -> (Arc<Self>, Effects) {
@@ -339,7 +341,10 @@ impl Locked<'_> {
         if self.core.gone {
             return Err(Gone);
         }
-        if self.core.rules.dedup.is_some() {
+        if self.core.stream.is_some() {
+            self.core
+                .stream_publish(self.queue, messages, links, now, effects);
+        } else if self.core.rules.dedup.is_some() {
             self.publish_once(messages, links, true, now, effects);
         } else if self.core.rules.limits.may_refuse() {
             self.core
@@ -372,7 +377,10 @@ impl Locked<'_> {
         if self.core.gone {
             return;
         }
-        if self.core.rules.dedup.is_some() {
+        if self.core.stream.is_some() {
+            self.core
+                .stream_publish(self.queue, messages, links, now, effects);
+        } else if self.core.rules.dedup.is_some() {
             self.publish_once(messages, links, false, now, effects);
         } else {
             self.core.publish(self.queue, messages, links, now, effects);
@@ -388,6 +396,7 @@ impl Locked<'_> {
     /// Hands the journal records of what was done under this lock over to a transaction, which appends them with those of its
     /// other queues before it releases the lock of any.
     pub fn hand_over(&mut self, group: &mut Group) {
+        self.tell_groups();
         if let Some(log) = &mut self.core.log {
             log.take(self.queue.spec.id, group);
         }
@@ -395,6 +404,9 @@ impl Locked<'_> {
 
     #[inline]
     fn append(&mut self) -> Receipt {
+        if self.core.stream.is_some() {
+            return self.append_stream();
+        }
         match &mut self.core.log {
             Some(log) => log.append(self.queue.spec.id, &self.queue.journal),
             None => Receipt::NOTHING,
@@ -451,17 +463,26 @@ impl Locked<'_> {
     #[inline]
     pub fn settle(&mut self, sequences: &[u64], outcome: Outcome, now: u64, effects: &mut Effects) {
         debug_assert!(sequences.len() <= STEPS_MAX);
+        if self.core.stream.is_some() {
+            let core = &mut self.core;
+            return core.stream_settle(self.queue, sequences, outcome, now, effects);
+        }
         self.core
             .settle(self.queue, sequences.iter().copied(), outcome, now, effects);
     }
 
-    /// Takes back deliveries that were never sent.
+    /// Takes back deliveries to the consumer of that number that were never sent.
     pub fn unsend(
         &mut self,
+        consumer: u32,
         deliveries: impl Iterator<Item = Delivery>,
         now: u64,
         effects: &mut Effects,
     ) {
+        if self.core.stream.is_some() {
+            let core = &mut self.core;
+            return core.stream_unsend(self.queue, consumer, deliveries, effects);
+        }
         self.core.unsend(self.queue, deliveries, now, effects);
     }
 
@@ -485,12 +506,19 @@ impl Locked<'_> {
         now: u64,
         effects: &mut Effects,
     ) {
+        if self.core.stream.is_some() {
+            let core = &mut self.core;
+            return core.stream_resume(self.queue, consumers, channel, now, effects);
+        }
         self.core
             .resume(self.queue, consumers, channel, now, effects);
     }
 
     /// Removes a consumer; its unsettled deliveries stay out.
     pub fn cancel(&mut self, consumer: u32, now: u64, effects: &mut Effects) {
+        if self.core.stream.is_some() {
+            return self.core.stream_cancel(self.queue, consumer, now, effects);
+        }
         self.core
             .cancel(consumer, self.queue.spec.auto_delete, now, effects);
     }
@@ -530,9 +558,8 @@ impl Locked<'_> {
         self.queue.gone.store(true, Ordering::Relaxed);
         for consumer in self.core.die(effects) {
             consumer
-                .spec
                 .mailbox
-                .control(Control::ConsumerCancelled(consumer.spec.id));
+                .control(Control::ConsumerCancelled(consumer.id));
         }
         Ok(ready)
     }
@@ -555,25 +582,5 @@ impl Locked<'_> {
     /// The copies of these are placed. Returns whether more are dying.
     pub fn buried(&mut self, sequences: &[u64], now: u64, effects: &mut Effects) -> bool {
         self.core.buried(sequences.iter().copied(), now, effects)
-    }
-
-    /// For the pager: one bounded step of eviction.
-    pub fn evict(&mut self, limits: evict::Limits) -> evict::Step {
-        self.core.evict(limits)
-    }
-
-    /// For the pager: what was to be spilled is written.
-    pub fn spilled(&mut self, spilling: evict::Spilling, extent: Extent) -> evict::Step {
-        self.core.spilled(spilling, extent)
-    }
-
-    /// For the pager: what is to be read now, at most about `most` bytes.
-    pub fn plan_load(&mut self, most: u64, now: u64) -> Option<load::Plan> {
-        self.core.plan_load(most, now)
-    }
-
-    /// For the pager: what was read comes in, in bounded steps; returns whether more is left.
-    pub fn install(&mut self, loaded: &mut load::Loaded, now: u64, effects: &mut Effects) -> bool {
-        self.core.install(self.queue, loaded, now, effects)
     }
 }

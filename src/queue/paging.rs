@@ -8,7 +8,7 @@
 //! ```
 //!
 //! What moves is planned under the queue's lock, done without it, and finished under it again, where everything is looked at
-//! anew: a purge, a delete or a consumer may have come between. Nothing here waits or does I/O but [`load::Plan::read`], which the
+//! anew: a purge, a delete or a consumer may have come between. Nothing here waits or does I/O but [`plan::Plan::read`], which the
 //! pager calls without a lock, and `Queue::browse`. Counts stay those of all messages, wherever they lie. Called by `Locked` for the core's verbs
 //! and for the pager in `broker/pager.rs`.
 
@@ -16,12 +16,14 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::Locked;
 use super::core::Core;
 use super::dedup::Known;
 use super::effects::Effects;
 use super::expiry::{self, NEVER};
 use super::mailbox::{Control, Mailbox};
-use crate::store::recovery::KnownIds;
+use super::stream::Stream;
+use crate::store::recovery::Knowledge;
 use crate::store::spill::Extent;
 
 pub mod browse;
@@ -29,6 +31,7 @@ pub mod evict;
 mod extent;
 mod indexed;
 pub mod load;
+pub mod plan;
 
 /// Bytes of the first load of a queue. It doubles while consumers empty what was loaded within [`FAST_MS`].
 const AHEAD_MIN: u64 = 128 * 1024;
@@ -276,12 +279,18 @@ impl Core {
     }
 
     /// Everything that the ledger knows is ready and lies on disk alone.
-    pub(super) fn recover(&mut self, found: KnownIds, clean: bool) {
+    pub(super) fn recover(&mut self, found: Knowledge, clean: bool) {
         let Some(log) = &mut self.log else {
             return;
         };
         let ledger = &mut log.ledger;
         ledger.wake_up(clean);
+        if let Some(stream) = &mut self.stream {
+            let retention = &self.rules.retention;
+            **stream = Stream::recovered(ledger, found.groups, retention, clean);
+            self.ready = usize::try_from(stream.count()).unwrap_or(usize::MAX);
+            return;
+        }
         let (first, end) = (
             ledger.first().unwrap_or(ledger.next_sequence()),
             ledger.next_sequence(),
@@ -304,6 +313,28 @@ impl Core {
             assert!(*first >= before && spilled.end > *first);
             before = spilled.end;
         }
+    }
+}
+
+impl Locked<'_> {
+    /// For the pager: one bounded step of eviction.
+    pub fn evict(&mut self, limits: evict::Limits) -> evict::Step {
+        self.core.evict(limits)
+    }
+
+    /// For the pager: what was to be spilled is written.
+    pub fn spilled(&mut self, spilling: evict::Spilling, extent: Extent) -> evict::Step {
+        self.core.spilled(spilling, extent)
+    }
+
+    /// For the pager: what is to be read now, at most about `most` bytes.
+    pub fn plan_load(&mut self, most: u64, now: u64) -> Option<plan::Plan> {
+        self.core.plan_load(most, now)
+    }
+
+    /// For the pager: what was read comes in, in bounded steps; returns whether more is left.
+    pub fn install(&mut self, loaded: &mut plan::Loaded, now: u64, effects: &mut Effects) -> bool {
+        self.core.install(self.queue, loaded, now, effects)
     }
 }
 

@@ -130,8 +130,15 @@ pub const KEYS: &[Key] = &[
     only(&[Quorum], operator(shown("max-in-memory-bytes"))),
     only(&[Quorum], operator(shown("target-group-size"))),
     only(ALL, shown("queue-leader-locator")),
-    only(&[Stream], shown("max-age")),
-    only(&[Stream], shown("stream-max-segment-size-bytes")),
+    only(&[Stream], key("max-age", "x-max-age", Merge::First)),
+    only(
+        &[Stream],
+        key(
+            "stream-max-segment-size-bytes",
+            "x-stream-max-segment-size-bytes",
+            Merge::First,
+        ),
+    ),
     only(ALL, shown("stream-filter-size-bytes")),
     only(&[Stream], shown("initial-cluster-size")),
 ];
@@ -272,7 +279,7 @@ pub fn check(definition: &FieldTable) -> Result<(), String> {
         operator: None,
     };
     let mut fault = None;
-    for kind in [Classic, Quorum] {
+    for kind in [Classic, Quorum, Stream] {
         let mut arguments = FieldTable::default();
         let name = AMQPValue::LongString(LongString::from(kind.name()));
         arguments.insert(ShortString::from("x-queue-type"), name);

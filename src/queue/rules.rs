@@ -8,10 +8,11 @@ use super::delivery_limit;
 use super::order::Order;
 use super::overflow::{Limits, Overflow};
 use super::retry::Retry;
+use super::stream::segments::Retention;
 use crate::store::Urgency;
 
 /// Where dead letters go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeadLetter {
     /// `x-dead-letter-exchange`; empty is the default exchange.
     pub exchange: Arc<str>,
@@ -53,6 +54,8 @@ pub struct Rules {
     pub order: Order,
     /// `x-delayed-retry-type` and its kin: how long messages that come back wait.
     pub retry: Option<Retry>,
+    /// What a stream keeps: `x-max-age`, `x-max-length-bytes`, `x-stream-max-segment-size-bytes`.
+    pub retention: Retention,
 }
 
 impl Rules {
@@ -70,6 +73,7 @@ impl Rules {
             dedup: arguments.dedup.clone(),
             order: Order::of(arguments),
             retry: arguments.retry,
+            retention: arguments.retention(),
             at_least_once: arguments.at_least_once
                 && arguments.kind == QueueKind::Quorum
                 && arguments.overflow == Overflow::RejectPublish

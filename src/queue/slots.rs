@@ -348,6 +348,12 @@ pub struct Garbage {
     messages: Vec<Message>,
 }
 
+impl Extend<Message> for Garbage {
+    fn extend<T: IntoIterator<Item = Message>>(&mut self, messages: T) {
+        self.messages.extend(messages);
+    }
+}
+
 impl Garbage {
     /// A message whose slot stays.
     pub fn add_message(&mut self, message: Option<Message>) {

@@ -4,9 +4,10 @@
 //! 0 magic u32 | 4 crc u32 of 8.. | 8 version u16 | 10 flags u16 (1: clean stop) | 12 zero u32 | 16 position u64 | 24 from append u64 |
 //! 32 next id u64 | 40 durable u64 | 48 payload: count, definitions (kind u8, key, value), count, queues (id, as of, ledger)
 //! version 2: and count, sets of ids that were seen (queue, kind u8, count, items (id of 16 bytes, number))
+//! version 3: and count, groups of streams' consumers (queue, name bytes, name, offsets)
 //! ```
 //!
-//! One without such sets is of version 1. Little-endian; counts, ids and lengths are varints. `position` is the block to go on reading at; what a queue's `as of` is above
+//! One without groups is of version 2, one without such sets either of version 1. Little-endian; counts, ids and lengths are varints. `position` is the block to go on reading at; what a queue's `as of` is above
 //! is not in its ledger yet. Written to a temporary name, synced, renamed. The keeper makes a [`Draft`] step by step and waits
 //! until the journal has on disk all that the draft knows; recovery reads the newest.
 
@@ -17,12 +18,13 @@ use super::block::{NUMBER_MAX, is_block_position};
 use super::disk::{Disk, Open};
 use super::error::StoreError;
 use super::ledger::Ledger;
+use super::offsets::Offsets;
 use super::record::{Kind, SeenKind, take_bytes};
 use super::seen::{self, Seen, Snapshot};
 use super::varint::{put, take};
 
 const MAGIC: u32 = 0x504B_434C;
-const VERSION: u16 = 2;
+const VERSION: u16 = 3;
 const HEAD: usize = 48;
 const CLEAN: u16 = 1;
 /// Bytes of one write.
@@ -60,6 +62,8 @@ pub struct Draft {
     queues: Vec<u8>,
     queue_count: u64,
     seen: Vec<(u64, SeenKind, Snapshot)>,
+    groups: Vec<u8>,
+    group_count: u64,
     last: u64,
     scratch: Vec<u8>,
 }
@@ -77,6 +81,8 @@ impl Draft {
             queues: Vec::new(),
             queue_count: 0,
             seen: Vec::new(),
+            groups: Vec::new(),
+            group_count: 0,
             last: 0,
             scratch: Vec::new(),
         }
@@ -122,11 +128,34 @@ impl Draft {
         }
     }
 
-    /// The bytes of all sets, in pieces; they may be many.
+    /// Adds a group of a stream's consumers, as [`seen`](Self::seen) does ids.
+    pub fn group(&mut self, id: u64, name: &[u8], offsets: &Offsets) {
+        put(&mut self.groups, id);
+        put(&mut self.groups, name.len() as u64);
+        self.groups.extend_from_slice(name);
+        offsets.encode(&mut self.groups);
+        self.group_count += 1;
+    }
+
+    /// What an older version can read, it may.
+    fn version(&self) -> u16 {
+        match (self.seen.is_empty(), self.group_count) {
+            (true, 0) => 1,
+            (false, 0) => 2,
+            _ => VERSION,
+        }
+    }
+
+    /// The bytes of all sets and groups, in pieces; they may be many.
     fn seen_pieces(&self) -> impl Iterator<Item = Vec<u8>> + '_ {
         let mut count = Vec::new();
-        if !self.seen.is_empty() {
+        if self.version() > 1 {
             put(&mut count, self.seen.len() as u64);
+        }
+        let mut groups = Vec::new();
+        if self.group_count > 0 {
+            put(&mut groups, self.group_count);
+            groups.extend_from_slice(&self.groups);
         }
         let sets = self.seen.iter().flat_map(|(id, kind, entries)| {
             let mut head = Vec::new();
@@ -135,7 +164,7 @@ impl Draft {
             put(&mut head, entries.len() as u64);
             [head].into_iter().chain(entries.pieces())
         });
-        [count].into_iter().chain(sets)
+        [count].into_iter().chain(sets).chain([groups])
     }
 
     /// The last append that it knows of: the journal must be durable that far before it is finished.
@@ -146,7 +175,7 @@ impl Draft {
     /// Bytes that it will have.
     pub fn bytes(&self) -> u64 {
         let seen: usize = self.seen.iter().map(|(.., set)| 40 + set.len() * 26).sum();
-        (HEAD + self.definitions.len() + self.queues.len() + seen + 30) as u64
+        (HEAD + self.definitions.len() + self.queues.len() + self.groups.len() + seen + 40) as u64
     }
 
     /// Writes it as number `number`, syncs, renames. `durable` is the position up to which the journal is on disk.
@@ -156,9 +185,7 @@ impl Draft {
         let failed = |error| StoreError::io("cannot write a checkpoint", &shown, error);
         let mut head = [0; HEAD];
         head[..4].copy_from_slice(&MAGIC.to_le_bytes());
-        // What an older version can read, it may.
-        let version = if self.seen.is_empty() { 1 } else { VERSION };
-        head[8..10].copy_from_slice(&version.to_le_bytes());
+        head[8..10].copy_from_slice(&self.version().to_le_bytes());
         head[10..12].copy_from_slice(&(if self.clean { CLEAN } else { 0 }).to_le_bytes());
         for (at, value) in [
             (16, self.position),
@@ -222,6 +249,8 @@ pub struct Checkpoint {
     pub queues: Vec<(u64, u64, Vec<u8>)>,
     /// Ids that were seen, by queue and kind.
     pub seen: Vec<(u64, SeenKind, Seen)>,
+    /// Groups of streams' consumers, by queue and name.
+    pub groups: Vec<(u64, Vec<u8>, Offsets)>,
 }
 
 impl Checkpoint {
@@ -261,6 +290,7 @@ impl Checkpoint {
             definitions: Vec::new(),
             queues: Vec::new(),
             seen: Vec::new(),
+            groups: Vec::new(),
         };
         let numbers = [checkpoint.from_append, checkpoint.next_id];
         if !is_block_position(checkpoint.position) || numbers.iter().any(|n| *n > NUMBER_MAX) {
@@ -300,6 +330,11 @@ impl Checkpoint {
                 entries.push(id, number);
             }
             self.seen.push((id, kind, entries));
+        }
+        let groups = if version > 2 { take(rest)? } else { 0 };
+        for _ in 0..groups {
+            let (id, name) = (take(rest)?, take_bytes(rest)?.to_vec());
+            self.groups.push((id, name, Offsets::decode(rest)?));
         }
         rest.is_empty().then_some(())
     }
@@ -381,6 +416,28 @@ mod tests {
             (seen.len(), seen.find(5), seen.find(7)),
             (2, Some(6), Some(300))
         );
+    }
+
+    #[test]
+    fn groups_come_back() {
+        let disk = FaultyDisk::seeded(1);
+        let mut draft = Draft::begin(4104, 9, 3, false);
+        draft.queue(7, 12, &Ledger::default());
+        let mut offsets = Offsets::new(5, b"t".to_vec());
+        offsets.finish(8..10);
+        draft.group(7, b"g", &offsets);
+        draft.finish(&disk, 2, 4200).expect("a disk");
+        let bytes = disk
+            .contents("checkpoint-000000000002")
+            .expect("it has its name");
+        assert_eq!(bytes[8], 3, "an older version is told");
+        let expected = [
+            0, 1, 7, 12, 5, 0, 0, 0, 0, 0, 0, 1, 7, 1, b'g', 5, 1, b't', 1, 8, 2, 0,
+        ];
+        assert_eq!(bytes[HEAD..], expected);
+        assert!(bytes.len() as u64 <= draft.bytes());
+        let read = Checkpoint::read(&disk, 2).expect("it is sound");
+        assert_eq!(read.groups, [(7, b"g".to_vec(), offsets)]);
     }
 
     #[test]

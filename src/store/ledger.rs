@@ -277,6 +277,27 @@ impl Ledger {
         }
     }
 
+    /// The first message that came at this time or later, milliseconds since the epoch; the next one where there is none. The
+    /// times are in order.
+    pub fn since(&self, time_ms: u64) -> u64 {
+        let (mut low, mut high) = (self.first().unwrap_or(self.next), self.next);
+        // Everything below `low` came earlier; `high` did not.
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.pieces(middle, u64::MAX).next() {
+                Some(piece) if piece.time_ms >= time_ms => {
+                    // Nothing that is there lies between the piece and `middle`.
+                    high = middle.min(piece.first).max(low);
+                }
+                Some(piece) => low = piece.end(),
+                None => high = middle,
+            }
+        }
+        self.pieces(low, u64::MAX)
+            .next()
+            .map_or(self.next, |piece| piece.first.max(low))
+    }
+
     /// Messages of one span lie elsewhere now: each item is a run and the sequence number of its first message. False, and nothing
     /// is changed, when they are not all live messages of that span.
     pub fn moved(&mut self, items: &[(u64, Run)], lease: &Lease) -> bool {

@@ -25,6 +25,7 @@
 //! tail     the open block, under the journal's lock        writer   block to disk, sync, other file after a failure
 //! block    bytes of files, blocks and chunks               files    which file has a position; leases; handles
 //! record   what appends say                                ledger   what lies on disk for one queue, and where
+//!                                                          offsets  how far a group has come in a stream
 //! checkpoint, recovery, index, schema, inspect             disk     the few file operations; faulty: the same for tests
 //! ```
 //!
@@ -40,6 +41,7 @@ pub mod files;
 pub mod inspect;
 mod journal;
 pub mod ledger;
+pub mod offsets;
 pub mod record;
 pub mod recovery;
 pub mod schema;

@@ -9,6 +9,8 @@
 //! 6 define    kind u8, key bytes, key, value bytes, value           a queue's value begins with its id, u64
 //! 7 forget    kind u8, key bytes, key
 //! 12 seen     queue, kind u8, count, items as (id of 16 bytes, number)   ids by which duplicates are known
+//! 13 group    queue, name bytes, name, step u8, what the step has           what became of a group of a stream's consumers
+//!             1 begin: floor, terms bytes, terms   2 done: ranges   3 returned: ranges   4 terms: bytes, terms   5 end
 //! run         position, length, start, count, body bytes, flags u8
 //! ```
 //!
@@ -16,6 +18,7 @@
 
 use std::ops::Range;
 
+use super::offsets::Step;
 use super::seen::{self, Id};
 use super::varint::{put, take};
 
@@ -27,6 +30,7 @@ const ATTENDED: u8 = 5;
 const DEFINE: u8 = 6;
 const FORGET: u8 = 7;
 const SEEN: u8 = 12;
+const GROUP: u8 = 13;
 
 /// Fewest bytes of a message in a chunk: two empty names, the head of a frame, a header's fixed part, its flags, the frame's end.
 const MESSAGE_BYTES_MIN: u64 = 2 + 7 + 12 + 2 + 1;
@@ -188,6 +192,15 @@ pub enum Record<'a> {
         /// The ids, each with a time or a sequence number.
         items: Vec<(Id, u64)>,
     },
+    /// Something became of a group of a stream's consumers.
+    Group {
+        /// The stream's id.
+        queue: u64,
+        /// The group's name.
+        name: &'a [u8],
+        /// What.
+        step: Step,
+    },
     /// A definition is there.
     Define {
         /// What it is of.
@@ -291,6 +304,36 @@ pub mod write {
         }
     }
 
+    /// See [`Record::Group`].
+    pub fn group(out: &mut Vec<u8>, queue: u64, name: &[u8], step: &Step) {
+        out.push(GROUP);
+        put(out, queue);
+        bytes(out, name);
+        match step {
+            Step::Begin { floor, terms } => {
+                out.push(1);
+                put(out, *floor);
+                bytes(out, terms);
+            }
+            Step::Done(ranges) => some_ranges(out, 2, ranges),
+            Step::Returned(ranges) => some_ranges(out, 3, ranges),
+            Step::Terms(terms) => {
+                out.push(4);
+                bytes(out, terms);
+            }
+            Step::End => out.push(5),
+        }
+    }
+
+    fn some_ranges(out: &mut Vec<u8>, step: u8, ranges: &[Range<u64>]) {
+        out.push(step);
+        put(out, ranges.len() as u64);
+        for range in ranges {
+            put(out, range.start);
+            put(out, range.end - range.start);
+        }
+    }
+
     fn bytes(out: &mut Vec<u8>, bytes: &[u8]) {
         put(out, bytes.len() as u64);
         out.extend_from_slice(bytes);
@@ -358,6 +401,11 @@ fn one<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {
             kind: SeenKind::of(byte(rest)?)?,
             items: many(rest, seen::read)?,
         },
+        GROUP => Record::Group {
+            queue: take(rest)?,
+            name: take_bytes(rest)?,
+            step: take_step(rest)?,
+        },
         DEFINE => Record::Define {
             kind: Kind::of(byte(rest)?)?,
             key: take_bytes(rest)?,
@@ -367,6 +415,20 @@ fn one<'a>(rest: &mut &'a [u8]) -> Option<Record<'a>> {
             kind: Kind::of(byte(rest)?)?,
             key: take_bytes(rest)?,
         },
+        _ => return None,
+    })
+}
+
+fn take_step(rest: &mut &[u8]) -> Option<Step> {
+    Some(match byte(rest)? {
+        1 => Step::Begin {
+            floor: take(rest)?,
+            terms: take_bytes(rest)?.to_vec(),
+        },
+        2 => Step::Done(many(rest, range)?),
+        3 => Step::Returned(many(rest, range)?),
+        4 => Step::Terms(take_bytes(rest)?.to_vec()),
+        5 => Step::End,
         _ => return None,
     })
 }
@@ -453,9 +515,28 @@ mod tests {
         expected.extend_from_slice(&[0; 14]);
         expected.extend_from_slice(&[0xE8, 7]);
         write::seen(&mut all, 7, SeenKind::Window, &[(0x0102, 1000)]);
+        let begin = Step::Begin {
+            floor: 3,
+            terms: b"t".to_vec(),
+        };
+        expected.extend_from_slice(&[GROUP, 7, 1, b'g', 1, 3, 1, b't']);
+        write::group(&mut all, 7, b"g", &begin);
+        expected.extend_from_slice(&[GROUP, 7, 1, b'g', 2, 1, 3, 2]);
+        let done = Step::Done(std::iter::once(3..5).collect());
+        write::group(&mut all, 7, b"g", &done);
+        expected.extend_from_slice(&[GROUP, 7, 1, b'g', 5]);
+        write::group(&mut all, 7, b"g", &Step::End);
         assert_eq!(all, expected);
         let records: Vec<_> = read(&all).collect();
-        assert_eq!(records.len(), 8);
+        assert_eq!(records.len(), 11);
+        for (at, step) in [(8, begin), (9, done), (10, Step::End)] {
+            let group = Record::Group {
+                queue: 7,
+                name: b"g",
+                step,
+            };
+            assert_eq!(records[at], Ok(group));
+        }
         assert_eq!(
             records[7],
             Ok(Record::Seen {
@@ -491,9 +572,9 @@ mod tests {
         assert_eq!((Kind::of(0), Kind::of(10)), (None, None));
         assert_eq!(
             [
-                PLACE, SETTLE, REQUEUE, MOVED, ATTENDED, DEFINE, FORGET, SEEN
+                PLACE, SETTLE, REQUEUE, MOVED, ATTENDED, DEFINE, FORGET, SEEN, GROUP
             ],
-            [1, 2, 3, 4, 5, 6, 7, 12]
+            [1, 2, 3, 4, 5, 6, 7, 12, 13]
         );
         assert_eq!(
             [0, 1, 2, 3].map(SeenKind::of),

@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use self::scan::{Found, Sources};
-pub use self::state::KnownIds;
+pub use self::state::Knowledge;
 use self::state::State;
 use super::block::{ALIGN, NUMBER_MAX};
 use super::checkpoint::{self, Checkpoint};
@@ -37,7 +37,7 @@ pub struct Recovered {
     /// By queue id; queues without messages on disk included.
     pub queues: HashMap<u64, Ledger>,
     /// By queue id: ids by which it knows duplicates.
-    pub seen: HashMap<u64, KnownIds>,
+    pub seen: HashMap<u64, Knowledge>,
     /// Higher than every id on disk.
     pub next_id: u64,
     /// The last run ended with a clean stop.

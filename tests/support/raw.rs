@@ -382,7 +382,7 @@ impl Peer {
         (properties, body)
     }
 
-    fn read_delivery(&mut self, channel: u16, method: &Method) -> Delivery {
+    pub fn read_delivery(&mut self, channel: u16, method: &Method) -> Delivery {
         let deliver = method.is(60, 60);
         let shift = usize::from(deliver);
         let (properties, body) = self.content(channel);

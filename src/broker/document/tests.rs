@@ -96,10 +96,10 @@ fn a_fault_changes_nothing_and_is_named() {
         (
             with(
                 "queues",
-                json!({"name": "s", "vhost": "v1", "durable": true, "arguments": {"x-queue-type": "stream"}}),
+                json!({"name": "s", "vhost": "v1", "durable": false, "arguments": {"x-queue-type": "stream"}}),
             ),
             "queue 's' in vhost 'v1'",
-            "not supported yet",
+            "invalid property 'non-durable'",
         ),
         (
             with(

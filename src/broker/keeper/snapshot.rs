@@ -172,6 +172,9 @@ fn snapshot(draft: &mut Draft, queues: &mut VecDeque<Arc<Queue>>, broker: &Broke
                 draft.seen(queue.spec.id, SeenKind::Window, window);
                 draft.seen(queue.spec.id, SeenKind::Held, held);
             }
+            locked.each_group(|name, offsets| {
+                draft.group(queue.spec.id, name.as_bytes(), offsets);
+            });
         } else {
             empty(draft, queue.spec.id, broker);
         }

@@ -9,6 +9,7 @@ use crate::broker::Settings;
 use crate::broker::access::Access;
 use crate::broker::topology::{DeclareExchange, DeclareQueue};
 use crate::queue::Queue;
+use crate::queue::arguments::QueueKind;
 use crate::wire::reply::Reply;
 
 struct World {
@@ -449,17 +450,13 @@ fn the_default_type_is_for_durable_queues_that_others_may_use() {
         ..VhostMetadata::default()
     };
     world.broker.put_vhost("/", metadata, None).unwrap();
-    let refused = world.declare("/", "s", true, FieldTable::default());
-    let text = refused.err().expect("refused").text;
-    assert!(
-        text.contains("x-queue-type = 'stream' is not supported yet"),
-        "{text}"
-    );
-    assert!(
-        world
-            .declare("/", "t", false, FieldTable::default())
-            .is_ok()
-    );
+    for (name, durable, kind) in [
+        ("s", true, QueueKind::Stream),
+        ("t", false, QueueKind::Classic),
+    ] {
+        let declared = world.declare("/", name, durable, FieldTable::default());
+        assert_eq!(declared.expect("declared").kind, kind);
+    }
     let bogus = VhostMetadata {
         default_queue_type: Some("bogus".into()),
         ..VhostMetadata::default()

@@ -30,12 +30,17 @@ pub(in crate::broker) fn publish_one(
     (placed.is_ok(), locked.commit())
 }
 
-/// The message as these queues keep it: a quorum queue keeps a transient one on disk, too.
+/// Whether the queue keeps transient messages on disk, too.
+pub(super) fn keeps_all(queue: &Queue) -> bool {
+    matches!(queue.kind, QueueKind::Quorum | QueueKind::Stream)
+}
+
+/// The message as these queues keep it: some keep a transient one on disk, too.
 pub(in crate::broker) fn kept_by<'a>(
     message: Message,
     mut queues: impl Iterator<Item = &'a Arc<Queue>>,
 ) -> Message {
-    if !message.is_persistent() && queues.any(|queue| queue.kind == QueueKind::Quorum) {
+    if !message.is_persistent() && queues.any(|queue| keeps_all(queue)) {
         message.made_persistent()
     } else {
         message

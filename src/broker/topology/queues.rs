@@ -185,6 +185,7 @@ impl Vhost {
             broker.now(),
         );
         queue.note_applied(applied);
+        queue.lock().set_wake(broker.timers.wake(&queue));
         // Before anybody can publish to it.
         let mut change = self.definitions.change();
         change.queue(&queue);
@@ -273,7 +274,11 @@ impl Vhost {
                 }
             }
         }
+        // A stream goes whatever is in it and whoever reads it, and nobody is told how much that was, as in RabbitMQ.
+        let is_stream = queue.kind == QueueKind::Stream;
+        let (if_unused, if_empty) = (if_unused && !is_stream, if_empty && !is_stream);
         match self.remove_queue(broker, &queue, if_unused, if_empty, &access.user.name) {
+            Ok(_) if is_stream => Ok(0),
             Ok(ready) => Ok(ready),
             Err(Refused::Gone) => Ok(0),
             Err(Refused::InUse) => Err(Reply::queue_in_use(&name, &self.name)),
@@ -334,7 +339,10 @@ fn used(broker: &Broker, queue: Arc<Queue>) -> Declared {
     let (messages, consumers) = {
         let mut locked = queue.lock();
         locked.touch(broker.now(), &mut effects);
-        locked.counts()
+        let (messages, consumers) = locked.counts();
+        // RabbitMQ counts no readers here.
+        let is_stream = queue.kind == QueueKind::Stream;
+        (messages, if is_stream { 0 } else { consumers })
     };
     broker.perform(&queue, effects);
     Declared {

@@ -84,12 +84,20 @@ impl Channel {
         }
         cx.access.queue(Verb::Read, &name)?;
         let queue = cx.vhost.usable_queue(&name, cx.id)?;
-        let is_quorum = queue.kind == QueueKind::Quorum;
+        // Quorum queues and streams do not know exclusive consumers, as in RabbitMQ.
+        let exclusive = consume.exclusive && queue.kind == QueueKind::Classic;
+        let is_stream = queue.kind == QueueKind::Stream;
         let limited = self.credit.as_ref().is_some_and(|one| one.is_limited());
-        if is_quorum && limited {
+        if queue.kind == QueueKind::Quorum && limited {
             return Err(Reply::no_global_qos(&queue.resource()));
         }
         let parsed = arguments::parse_consumer(&queue.resource(), &consume.arguments, queue.kind)?;
+        if is_stream && self.prefetch == 0 {
+            return Err(Reply::no_prefetch(&queue.resource()));
+        }
+        if is_stream && consume.no_ack {
+            return Err(Reply::no_ack_from_stream(&queue.resource()));
+        }
         let tag: Arc<str> = if given.is_empty() {
             generated_name("amq.ctag-").into()
         } else {
@@ -100,8 +108,7 @@ impl Channel {
             mailbox: Arc::clone(&cx.mailbox),
             id,
             no_ack: consume.no_ack,
-            // Quorum queues do not know it, as in RabbitMQ.
-            exclusive: consume.exclusive && !is_quorum,
+            exclusive,
             priority: parsed.priority,
             prefetch: self.prefetch,
             channel: Arc::clone(self.credit()),
@@ -111,9 +118,13 @@ impl Channel {
             if locked.is_gone() {
                 return Err(Reply::not_found_queue(&name, &cx.vhost.name));
             }
-            let number = locked
-                .consume(spec)
-                .map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?;
+            let number = if is_stream {
+                let added = locked.consume_stream(spec, &parsed.wanted, &tag, cx.now);
+                added.map_err(|why| Reply::precondition_failed(&why))?
+            } else {
+                let added = locked.consume(spec);
+                added.map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?
+            };
             (number, Arc::clone(locked.rules()), locked.attended())
         };
         let timeout_ms = parsed.timeout_ms.or(rules.consumer_timeout_ms);
@@ -128,7 +139,7 @@ impl Channel {
             timeout_ms: timeout_ms.or(cx.settings.consumer_timeout_ms),
             own_timeout_ms: parsed.timeout_ms,
             prefetch: self.prefetch,
-            exclusive: consume.exclusive && !is_quorum,
+            exclusive,
             arguments: (!consume.arguments.inner().is_empty())
                 .then(|| table::from_field_table(&consume.arguments).into()),
         });
@@ -136,7 +147,7 @@ impl Channel {
         let event = || {
             Event::consumer("consumer.created", &queue, &tag)
                 .flag("ack_required", !consume.no_ack)
-                .flag("exclusive", consume.exclusive && !is_quorum)
+                .flag("exclusive", exclusive)
                 .number("prefetch_count", self.prefetch.into())
                 .arguments(&consume.arguments)
         };
@@ -309,7 +320,8 @@ impl Channel {
             let queue = Arc::clone(cx.queues.get(consumer.queue));
             let mut effects = Effects::default();
             let run = std::iter::from_fn(|| own.next_if(|delivery| delivery.consumer == id));
-            queue.lock().unsend(run, cx.now, &mut effects);
+            let number = consumer.number;
+            queue.lock().unsend(number, run, cx.now, &mut effects);
             cx.broker.perform(&queue, effects);
         }
     }

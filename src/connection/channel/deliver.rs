@@ -5,8 +5,9 @@ use crate::broker::trace;
 use crate::connection::context::Context;
 use crate::connection::output::Output;
 use crate::message::Message;
-use crate::queue::mailbox::Delivery;
-use crate::queue::{Outcome, delivery_limit};
+use crate::queue::mailbox::{Delivery, STREAMED};
+use crate::queue::stream::place;
+use crate::queue::{Outcome, Queue, delivery_limit};
 use crate::wire::method;
 
 impl Channel {
@@ -28,20 +29,24 @@ impl Channel {
             delivery.redelivered,
             message.names(),
         );
+        let mut sequence = delivery.sequence;
         if delivery.returned == 0 {
             out.content(self.number, message, cx.tuned.frame_max);
-        } else {
+        } else if delivery.returned & STREAMED == 0 {
             self.counted_content(cx, out, message, delivery.returned);
+        } else {
+            self.streamed_content(cx, out, &delivery);
+            sequence = Queue::settle_key(consumer.number, sequence);
         }
         let queue = consumer.queue;
         cx.queues.add_use(queue);
         if consumer.no_ack {
-            cx.settle(queue, delivery.sequence, Outcome::Ack, out);
+            cx.settle(queue, sequence, Outcome::Ack, out);
         } else {
             let unacked = Unacked::new(
                 tag,
                 queue,
-                delivery.sequence,
+                sequence,
                 delivery.consumer,
                 delivery.counted,
                 cx.now,
@@ -63,6 +68,15 @@ impl Channel {
     #[cold]
     fn counted_content(&self, cx: &Context, out: &mut Output, message: &Message, returned: u32) {
         let properties = delivery_limit::with_count(message.properties(), returned);
+        out.plain_content(self.number, &properties, message.body(), cx.tuned.frame_max);
+    }
+
+    /// A message of a stream: its headers say where it stands.
+    #[inline(never)]
+    fn streamed_content(&self, cx: &Context, out: &mut Output, delivery: &Delivery) {
+        let message = &delivery.message;
+        let returned = delivery.returned & !STREAMED;
+        let properties = place::with_offset(message.properties(), delivery.sequence, returned);
         out.plain_content(self.number, &properties, message.body(), cx.tuned.frame_max);
     }
 

@@ -25,6 +25,9 @@ impl Channel {
         if queue.kind == QueueKind::Quorum && queue.lock().rules().single_active {
             return Err(Reply::get_from_single_active(&queue.resource()));
         }
+        if queue.kind == QueueKind::Stream {
+            return Err(Reply::not_for_streams("basic.get", &queue.resource()));
+        }
         let mut effects = Effects::default();
         let (taken, attended) = {
             let mut locked = queue.lock();

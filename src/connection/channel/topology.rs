@@ -7,6 +7,7 @@ use crate::auth::Verb;
 use crate::broker::topology::{BindTo, DeclareExchange, DeclareQueue, clean_name};
 use crate::connection::context::Context;
 use crate::connection::output::Output;
+use crate::queue::arguments::QueueKind;
 use crate::wire::reply::Reply;
 
 /// What was defined is on disk before its -ok is sent; what comes behind it keeps its order.
@@ -254,6 +255,9 @@ impl Channel {
         let name = self.queue_name(purge.queue.as_str())?;
         cx.access.queue(Verb::Read, &name)?;
         let queue = cx.vhost.usable_queue(&name, cx.id)?;
+        if queue.kind == QueueKind::Stream {
+            return Err(Reply::not_for_streams("queue.purge", &queue.resource()));
+        }
         let (count, effects) = queue.purge(cx.now);
         cx.broker.perform(&queue, effects);
         let message_count = u32::try_from(count).unwrap_or(u32::MAX);

@@ -23,7 +23,7 @@ pub(super) fn expected_integer(value: &AMQPValue) -> Reason {
     format!("\"expected integer, got {}\"", type_name(value))
 }
 
-fn unacceptable(value: &AMQPValue) -> Reason {
+pub(super) fn unacceptable(value: &AMQPValue) -> Reason {
     format!("{{unacceptable_type,{}}}", type_name(value))
 }
 

@@ -95,6 +95,8 @@ fn every_argument_that_works_is_typed() {
             group_header: None,
             retry: None,
             exact_ttl: false,
+            max_age_ms: None,
+            segment_bytes: None,
         }
     );
 }
@@ -483,17 +485,6 @@ fn quorum_queues_and_streams_refuse_names_and_properties_that_do_not_fit_them() 
             "PRECONDITION_FAILED - Invalid value for  x-stream-filter-size-bytes"
         );
     }
-}
-
-#[test]
-fn what_comes_later_is_refused_on_the_connection_and_named() {
-    let (name, value, shown) = ("x-queue-type", text("stream"), "'stream'");
-    let reply = declare(&[(name, value)]).unwrap_err();
-    assert_eq!((reply.scope, reply.code), (Scope::Connection, 540));
-    assert_eq!(
-        reply.text,
-        format!("NOT_IMPLEMENTED - {name} = {shown} is not supported yet, wanted for {QUEUE}")
-    );
 }
 
 #[test]

@@ -55,6 +55,9 @@ impl Core {
         most: usize,
         now: u64,
     ) -> Vec<(u64, Message, Reason)> {
+        if let Some(stream) = &mut self.stream {
+            return stream.take_dying(most);
+        }
         if self.draining || self.dying.is_empty() || now < self.dying_rests_until {
             return Vec::new();
         }
@@ -120,6 +123,9 @@ impl Core {
         now: u64,
         effects: &mut Effects,
     ) -> bool {
+        if let Some(stream) = &mut self.stream {
+            return stream.buried(sequences);
+        }
         self.draining &= self.one_by_one;
         for sequence in sequences {
             if let Some(slot) = self

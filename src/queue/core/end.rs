@@ -1,7 +1,7 @@
 //! The end of a queue: when nobody needs it any more, and its deletion.
 
 use super::Core;
-use crate::queue::consumers::Consumer;
+use crate::queue::consumers::ConsumerSpec;
 use crate::queue::effects::Effects;
 
 impl Core {
@@ -13,7 +13,7 @@ impl Core {
     }
 
     /// The end: everything out, nothing in any more. Returns the consumers, who are to be told.
-    pub(in crate::queue) fn die(&mut self, effects: &mut Effects) -> Vec<Consumer> {
+    pub(in crate::queue) fn die(&mut self, effects: &mut Effects) -> Vec<ConsumerSpec> {
         self.gone = true;
         effects.garbage = self.slots.take_all();
         // Its leases on journal files go with it; the topology forgets its definition.
@@ -23,6 +23,10 @@ impl Core {
         self.dying.clear();
         self.dying_bytes = 0;
         self.forget_paged();
-        self.consumers.take_all()
+        if let Some(stream) = &mut self.stream {
+            return stream.die();
+        }
+        let all = self.consumers.take_all();
+        all.into_iter().map(|consumer| consumer.spec).collect()
     }
 }

@@ -23,6 +23,9 @@ impl Core {
             self.last_used = now;
         }
         self.rules = rules;
+        if self.stream.is_some() {
+            return self.stream_attend(me, now, effects);
+        }
         if self.rules.dedup.is_none() {
             self.known = None;
         }

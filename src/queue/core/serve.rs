@@ -19,11 +19,32 @@ impl Core {
     }
 
     pub(in crate::queue) fn consuming(&self) -> Vec<Arc<Mailbox>> {
-        self.consumers.mailboxes()
+        match &self.stream {
+            Some(stream) => stream.mailboxes(),
+            None => self.consumers.mailboxes(),
+        }
     }
 
     pub(in crate::queue) fn consumer_count(&self) -> usize {
-        self.consumers.len()
+        match &self.stream {
+            Some(stream) => stream.consumer_count(),
+            None => self.consumers.len(),
+        }
+    }
+
+    pub(in crate::queue) fn unacked(&self) -> usize {
+        match &self.stream {
+            Some(stream) => stream.unacked(),
+            None => self.unacked,
+        }
+    }
+
+    /// Memory of its messages.
+    pub(in crate::queue) fn resident(&self) -> u64 {
+        match &self.stream {
+            Some(stream) => stream.resident(),
+            None => self.slots.resident(),
+        }
     }
 
     /// Adds a consumer; what waits goes to it in [`resume`](Self::resume), after the caller has said consume-ok.

@@ -5,8 +5,10 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::super::arguments::QueueKind;
 use super::super::core::Core;
 use super::super::slots::{Slot, State};
+use super::super::stream;
 use super::super::{Queue, STEPS_MAX};
 use super::load::{Read, Reader, Source, read_one};
 use crate::message::Message;
@@ -65,6 +67,9 @@ impl Queue {
     /// The ready messages with sequence numbers in `range`, at most about `most` and 1,000 of them, in the order in which they
     /// came. What cannot be read is logged and left out.
     pub fn browse(self: &Arc<Self>, range: Range<u64>, most: usize, journal: &Journal) -> Page {
+        if self.kind == QueueKind::Stream {
+            return self.browse_stream(range, most.clamp(1, STEPS_MAX), journal);
+        }
         let plan = self
             .lock()
             .core
@@ -100,6 +105,51 @@ impl Queue {
         }
         let next = next.filter(|next| *next < range.end);
         Page { seen, next }
+    }
+}
+
+impl Queue {
+    /// The same for a stream, whose messages are ready for ever; all that are on disk or in memory.
+    fn browse_stream(self: &Arc<Self>, range: Range<u64>, most: usize, journal: &Journal) -> Page {
+        let mut seen: Vec<(u64, Message)> = Vec::new();
+        let (from, end, pieces, to) = {
+            let locked = self.lock();
+            let core = &*locked.core;
+            let (Some(stream), Some(log)) = (&core.stream, &core.log) else {
+                return Page {
+                    seen: Vec::new(),
+                    next: None,
+                };
+            };
+            let (first, next) = stream.range();
+            let (from, end) = (range.start.max(first), range.end.min(next));
+            let middle = stream.tail_first().clamp(from, end.max(from));
+            let (pieces, to) = stream::load::pieces(&log.ledger, from, middle, PAGE_BYTES_MAX / 8);
+            if to == middle {
+                let tail = (middle..end).take(most);
+                seen.extend(tail.filter_map(|at| Some((at, stream.in_tail(at)?.clone()))));
+            }
+            (from, end, pieces, to)
+        };
+        let mut all = stream::load::read(&pieces, (from, to), self, journal);
+        all.append(&mut seen);
+        let behind = all.last().map_or(to, |(last, _)| (last + 1).max(to));
+        let next = match all.get(most) {
+            Some((next, _)) => *next,
+            None => behind,
+        };
+        all.truncate(most);
+        let seen = |(sequence, message)| Seen {
+            sequence,
+            message,
+            redelivered: false,
+            returned: 0,
+            expires: None,
+        };
+        Page {
+            seen: all.into_iter().map(seen).collect(),
+            next: (next < end).then_some(next),
+        }
     }
 }
 

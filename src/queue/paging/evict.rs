@@ -139,6 +139,14 @@ impl Core {
         if self.gone {
             return Step::Nothing;
         }
+        if let Some(stream) = &mut self.stream {
+            let (before, mut garbage) = (stream.resident(), Garbage::default());
+            stream.trim_tail(limits.written, true, &mut garbage);
+            return match before - stream.resident() {
+                0 => Step::Nothing,
+                freed => Step::Freed(freed, garbage),
+            };
+        }
         if self.slots.has_index() {
             return self.evict_indexed(limits);
         }

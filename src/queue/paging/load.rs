@@ -9,6 +9,7 @@ use super::super::effects::Effects;
 use super::super::slots::{Slot, State};
 use super::super::{Queue, STEPS_MAX};
 use super::super::{expiry, order};
+use super::plan::{Loaded, Plan};
 use super::{AHEAD_MAX, AHEAD_MIN, FAST_MS, extent};
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, Draft, Message, SealedChunk};
 use crate::store::ledger::Piece;
@@ -46,8 +47,8 @@ pub(super) struct Read {
     pub to: u64,
 }
 
-/// What is to be read for a queue.
-pub struct Plan {
+/// See [`Plan::Slots`].
+pub struct SlotsPlan {
     purpose: For,
     to: u64,
     reads: Vec<Read>,
@@ -57,8 +58,8 @@ pub struct Plan {
     until_due: bool,
 }
 
-/// What was read.
-pub struct Loaded {
+/// See [`Loaded::Slots`].
+pub struct SlotsLoaded {
     purpose: For,
     /// Nothing that the plan covers lies behind this sequence number.
     to: u64,
@@ -92,9 +93,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl Plan {
-    /// Reads it. Without any lock. What cannot be read is logged and set aside: it stays where it is, and so does its file.
-    pub fn read(self, queue: &Queue, journal: &Journal) -> Loaded {
+impl SlotsPlan {
+    pub(super) fn read(self, queue: &Queue, journal: &Journal) -> SlotsLoaded {
         let mut reader = Reader::new(journal);
         let mut messages = Vec::new();
         let mut sorted = true;
@@ -119,7 +119,7 @@ impl Plan {
             messages.truncate(first + 1);
         }
         copy_sparse(&mut messages);
-        Loaded {
+        SlotsLoaded {
             purpose: self.purpose,
             to: self.to,
             messages: messages.into(),
@@ -260,6 +260,11 @@ impl Read {
 impl Core {
     /// What the pager is to read now: at most about `most` bytes. `None` when nothing is wanted any more.
     pub(in crate::queue) fn plan_load(&mut self, most: u64, now: u64) -> Option<Plan> {
+        if let (Some(stream), Some(log)) = (self.stream.as_deref_mut(), self.log.as_deref()) {
+            let plan = stream.plan_load(&log.ledger, now);
+            stream.answered(plan.is_some());
+            return plan.map(Plan::Stream);
+        }
         let plan = if self.gone {
             None
         } else {
@@ -286,7 +291,7 @@ impl Core {
             self.lose_cold();
         }
         self.paging.asked = plan.is_some();
-        plan
+        plan.map(Plan::Slots)
     }
 
     fn next_ahead(&mut self, most: u64, now: u64) -> u64 {
@@ -300,7 +305,7 @@ impl Core {
         self.paging.ahead
     }
 
-    fn plan_front(&mut self, purpose: For, bytes: u64) -> Option<Plan> {
+    fn plan_front(&mut self, purpose: For, bytes: u64) -> Option<SlotsPlan> {
         let cold = self.slots.cold()?;
         let (first, end) = (cold.first, cold.end);
         let ledger = self.log.as_ref().map(|log| &log.ledger);
@@ -315,7 +320,7 @@ impl Core {
             })
             .peekable();
         let mut spilled = self.paging.spilled.iter().peekable();
-        let mut plan = Plan {
+        let mut plan = SlotsPlan {
             purpose,
             to: first,
             reads: Vec::new(),
@@ -378,7 +383,7 @@ impl Core {
         }
     }
 
-    fn plan_bodies(&self) -> Option<Plan> {
+    fn plan_bodies(&self) -> Option<SlotsPlan> {
         let ledger = &self.log.as_ref()?.ledger;
         let returned = self.slots.first_returned(STEPS_MAX);
         let dying = self
@@ -419,7 +424,7 @@ impl Core {
                 break;
             }
         }
-        (!reads.is_empty()).then(|| Plan {
+        (!reads.is_empty()).then(|| SlotsPlan {
             purpose: For::Bodies,
             to: 0,
             reads: reads.into_values().collect(),
@@ -429,7 +434,7 @@ impl Core {
     }
 
     /// The same for a queue with an index: what dies and what comes next, at most about `most` bytes, each extent read once.
-    fn plan_upcoming(&self, most: u64) -> Option<Plan> {
+    fn plan_upcoming(&self, most: u64) -> Option<SlotsPlan> {
         let dying = self.dying.iter().map(|(sequence, _)| *sequence);
         let wanted = dying
             .take(STEPS_MAX)
@@ -467,7 +472,7 @@ impl Core {
         }
         only.sort_unstable();
         only.dedup();
-        (!only.is_empty()).then(|| Plan {
+        (!only.is_empty()).then(|| SlotsPlan {
             purpose: For::Bodies,
             to: 0,
             reads: extents.into_values().chain(pieces.into_values()).collect(),
@@ -481,6 +486,22 @@ impl Core {
         &mut self,
         me: &Arc<Queue>,
         loaded: &mut Loaded,
+        now: u64,
+        effects: &mut Effects,
+    ) -> bool {
+        match loaded {
+            Loaded::Slots(loaded) => self.install_slots(me, loaded, now, effects),
+            Loaded::Stream(loaded) => {
+                self.stream_install(me, loaded, now, effects);
+                false
+            }
+        }
+    }
+
+    fn install_slots(
+        &mut self,
+        me: &Arc<Queue>,
+        loaded: &mut SlotsLoaded,
         now: u64,
         effects: &mut Effects,
     ) -> bool {

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::evict::{Limits, Spilling, Step};
-use super::load::{Loaded, Plan};
+use super::plan::{Loaded, Plan};
 use super::*;
 use crate::message::{CHUNK_BYTES_MAX, ChunkBuilder, LARGE_BODY_BYTES, Message};
 use crate::queue::log::Links;

@@ -7,19 +7,22 @@ use super::super::checkpoint::Checkpoint;
 use super::super::error::StoreError;
 use super::super::files::Files;
 use super::super::ledger::Ledger;
+use super::super::offsets::Offsets;
 use super::super::record::{self, Kind, Record, Run, SeenKind};
 use super::super::seen::Seen;
 
-/// Ids by which a queue knows duplicates.
+/// What a queue knows besides its messages.
 #[derive(Debug, Default)]
-pub struct KnownIds {
+pub struct Knowledge {
     /// Those of its window, each with the time until which it counts.
     pub window: Seen,
     /// Those of messages that were in it, each with the message's sequence number.
     pub held: Seen,
+    /// A stream's groups of consumers, by name.
+    pub groups: BTreeMap<Vec<u8>, Offsets>,
 }
 
-impl KnownIds {
+impl Knowledge {
     fn of(&mut self, kind: SeenKind) -> &mut Seen {
         match kind {
             SeenKind::Window => &mut self.window,
@@ -35,8 +38,8 @@ pub(super) struct State {
     pub definitions: BTreeMap<(Kind, Vec<u8>), Vec<u8>>,
     /// Ledger and the append from which on records count.
     queues: HashMap<u64, (Ledger, u64)>,
-    /// Ids that were seen, by queue.
-    seen: HashMap<u64, KnownIds>,
+    /// Ids that were seen, and groups, by queue.
+    seen: HashMap<u64, Knowledge>,
     pub next_id: u64,
     /// Higher than every append that a ledger of the checkpoint knows.
     pub as_of: u64,
@@ -92,6 +95,13 @@ impl State {
         }
         for (id, kind, entries) in checkpoint.seen {
             *self.seen.entry(id).or_default().of(kind) = entries;
+        }
+        for (id, name, offsets) in checkpoint.groups {
+            self.seen
+                .entry(id)
+                .or_default()
+                .groups
+                .insert(name, offsets);
         }
         Ok(())
     }
@@ -181,6 +191,14 @@ impl State {
                         }
                     }
                 }
+                Record::Group { queue, name, step } => {
+                    if self.ledger(queue, append).is_some() {
+                        let groups = &mut self.seen.entry(queue).or_default().groups;
+                        if let Some(group) = Offsets::apply(groups.remove(name), &step) {
+                            groups.insert(name.to_vec(), group);
+                        }
+                    }
+                }
                 Record::Attended { queue } => {
                     if let Some(ledger) = self.ledger(queue, append) {
                         ledger.attend();
@@ -227,8 +245,8 @@ impl State {
         Some(())
     }
 
-    /// The ids that queues know which are there in the end; asked before [`ledgers`](Self::ledgers).
-    pub fn seen(&mut self) -> HashMap<u64, KnownIds> {
+    /// What the queues know that are there in the end; asked before [`ledgers`](Self::ledgers).
+    pub fn seen(&mut self) -> HashMap<u64, Knowledge> {
         let mut seen = std::mem::take(&mut self.seen);
         seen.retain(|queue, _| self.queues.contains_key(queue));
         seen

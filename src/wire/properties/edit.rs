@@ -33,6 +33,34 @@ pub fn rewrite(properties: &[u8], edits: &Edits<'_>) -> Vec<u8> {
     out
 }
 
+/// The block with another headers table: `edit` gets the old one's payload, empty where there is none, and appends the new one's.
+/// All other bytes stay as they are.
+pub fn with_headers(properties: &[u8], edit: impl FnOnce(&[u8], &mut Vec<u8>)) -> Vec<u8> {
+    let mut out = Vec::with_capacity(properties.len() + 64);
+    let flags = Properties::new(properties).flags();
+    let all = properties.get(2..).unwrap_or_default();
+    let mut rest = Cursor(all);
+    for field in [Field::ContentType, Field::ContentEncoding] {
+        if flags & field.flag() != 0 {
+            let _ = field.read(&mut rest);
+        }
+    }
+    out.extend_from_slice(&(flags | Field::Headers.flag()).to_be_bytes());
+    out.extend_from_slice(&all[..all.len() - rest.0.len()]);
+    let at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    let old = if flags & Field::Headers.flag() != 0 {
+        Field::Headers.read(&mut rest)
+    } else {
+        None
+    };
+    edit(old.unwrap_or_default(), &mut out);
+    let length = (out.len() - at - 4) as u32;
+    out[at..at + 4].copy_from_slice(&length.to_be_bytes());
+    out.extend_from_slice(rest.0);
+    out
+}
+
 /// Appends the block with the edits made. The block should have been checked; what cannot be read in it is left out.
 pub fn rewrite_into(properties: &[u8], edits: &Edits<'_>, out: &mut Vec<u8>) {
     let mut new = PropertiesBuilder {

@@ -5,7 +5,7 @@
 
 mod edit;
 
-pub use edit::{Edits, PropertiesBuilder, rewrite, rewrite_into};
+pub use edit::{Edits, PropertiesBuilder, rewrite, rewrite_into, with_headers};
 
 use super::cursor::Cursor;
 use super::reply::Reply;

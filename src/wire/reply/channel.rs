@@ -295,6 +295,29 @@ impl Reply {
         Self::not_implemented(&format!("{resource} does not support global qos")).at(60, 20)
     }
 
+    /// basic.consume of a stream without a prefetch limit.
+    pub fn no_prefetch(resource: &str) -> Self {
+        Self::precondition_failed(&format!(
+            "consumer prefetch count is not set for stream {resource}"
+        ))
+        .at(60, 20)
+    }
+
+    /// 540: a consumer of a stream that does not acknowledge.
+    pub fn no_ack_from_stream(resource: &str) -> Self {
+        Self::not_implemented(&format!(
+            "automatic acknowledgement not supported by stream {resource}"
+        ))
+        .at(60, 20)
+    }
+
+    /// 540: a method that streams do not have.
+    pub fn not_for_streams(method: &str, resource: &str) -> Self {
+        Self::not_implemented(&format!(
+            "{method} not supported by stream queues {resource}"
+        ))
+    }
+
     /// basic.get of a quorum queue with a single active consumer.
     pub fn get_from_single_active(resource: &str) -> Self {
         let text = format!(

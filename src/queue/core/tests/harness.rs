@@ -754,7 +754,7 @@ impl Harness {
             self.model.put_back(delivery.sequence, None, self.now);
         }
         self.verb(
-            |queue, now, effects| queue.unsend(picked.into_iter(), now, effects),
+            |queue, now, effects| queue.unsend(0, picked.into_iter(), now, effects),
             |model, consumers, now, taken| {
                 model.dispatch(consumers, now, NEVER, taken);
                 model.trim(now);
@@ -930,7 +930,7 @@ impl Harness {
         let (some, others) = sequences.split_at(sequences.len() / 2);
         locked.settle(some, Outcome::Requeue, self.now, &mut effects);
         locked.settle(others, Outcome::Discard, self.now, &mut effects);
-        locked.unsend(self.held.drain(..), self.now, &mut effects);
+        locked.unsend(0, self.held.drain(..), self.now, &mut effects);
         locked.resume(1..=self.last_consumer, true, self.now, &mut effects);
         locked.cancel(1, self.now, &mut effects);
         assert!(matches!(
