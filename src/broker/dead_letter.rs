@@ -10,7 +10,7 @@ use smallvec::SmallVec;
 
 use super::Broker;
 use super::delayed;
-use super::publish::kept_by;
+use super::publish::{home, kept_by};
 use super::transaction::Transaction;
 use super::vhost::{Vhost, Walk};
 use crate::message::Message;
@@ -237,6 +237,7 @@ fn place(
         Links::default()
     };
     for target in queues {
+        let target = home(&target, &copy);
         let mut effects = Effects::default();
         // A queue deleted meanwhile loses nothing of its own: the letter had nowhere to go there.
         let _ = target

@@ -246,6 +246,16 @@ impl Change<'_> {
         }
     }
 
+    /// A durable queue that belongs to another of the same name is there, for this.
+    pub fn part(&mut self, part: &Queue, role: &str) {
+        self.put(self::part(part, role));
+    }
+
+    /// It is gone.
+    pub fn no_part(&mut self, part: &Queue, role: &str) {
+        self.forget(Kind::Queue, &part_key(part, role));
+    }
+
     /// A binding is there.
     pub fn binding(&mut self, binding: &Binding<'_>) {
         self.tell(|| Event::binding("binding.created", binding));
@@ -421,6 +431,16 @@ pub fn hidden_queue(exchange: &str, purpose: Purpose, queue: &Queue) -> Definiti
 
 fn hidden_key(exchange: &str, purpose: Purpose, queue: &Queue) -> Vec<u8> {
     key(&[&queue.spec.vhost, exchange, purpose.name()])
+}
+
+/// That of a durable queue that belongs to another: a queue's, under a key of three names.
+pub fn part(part: &Queue, role: &str) -> Definition {
+    let (kind, _, value) = queue(part);
+    (kind, part_key(part, role), value)
+}
+
+fn part_key(part: &Queue, role: &str) -> Vec<u8> {
+    key(&[&part.spec.vhost, &part.spec.name, role])
 }
 
 /// A binding's.

@@ -189,9 +189,10 @@ pub fn refresh(broker: &Broker, vhost: &Arc<str>, exchange: &Exchange, change: &
 }
 
 impl Vhost {
-    /// All queues, those of exchanges included, in no order.
+    /// All queues, those of exchanges and other queues included, in no order.
     pub fn every_queue(&self) -> Vec<Arc<Queue>> {
         let mut all = self.all_queues();
+        all.extend(self.all_parts());
         for exchange in self.all_exchanges() {
             all.extend(exchange.all_hidden().map(|(_, queue)| queue));
         }

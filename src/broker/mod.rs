@@ -19,6 +19,7 @@ pub mod keeper;
 mod names;
 pub mod operator;
 pub mod pager;
+mod parts;
 mod policy_check;
 pub mod publish;
 pub mod reclaim;

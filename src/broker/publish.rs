@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 
 use self::once::{Early, Shown};
 pub use self::one::without_bcc;
-pub(super) use self::one::{kept_by, publish_one};
+pub(super) use self::one::{home, kept_by, publish_one};
 use self::round::{FOR_DISK, Filling, Pending};
 pub use self::round::{Origin, Refusal};
 use super::Broker;
@@ -349,9 +349,16 @@ impl Publisher {
             self.found = found;
             return Err(Nowhere { body });
         }
-        let targets: Targets = found.drain(..).map(|queue| self.local(queue)).collect();
+        let by_header = found.iter().any(|queue| queue.is_keyed_by_header());
+        let targets: Targets = found
+            .drain(..)
+            .map(|queue| match queue.partitions() {
+                [] => self.local(queue),
+                _ => self.local(queue.home(routing_key, properties)),
+            })
+            .collect();
         self.found = found;
-        if keyed && !is_traced {
+        if keyed && !is_traced && !by_header {
             self.remember(names, &targets);
         }
         let for_disk = self.is_kept(&targets, persistent);

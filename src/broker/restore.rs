@@ -3,7 +3,7 @@
 //! [`open`] is called once at the start with what `store::recovery` found: definitions become vhosts, users, exchanges, queues
 //! and bindings, and each queue starts with its messages where they lie. [`definitions`] is the opposite, for the keeper.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -16,9 +16,10 @@ use super::operator::parameters::OPERATOR_POLICY;
 use super::operator::policies::Policy;
 use super::operator::{MAX_CHANNELS, MAX_CONNECTIONS, VhostMetadata};
 use super::vhost::Vhost;
-use super::{Broker, Settings};
+use super::{Broker, Settings, parts};
 use crate::auth::{Algorithm, PasswordHash, Permission, TopicPermission, Users};
 use crate::exchange::{Target, alternate, find};
+use crate::queue::partitions::Partitions;
 use crate::queue::{Effects, Queue, QueueSpec, Rules, arguments};
 use crate::store::Journal;
 use crate::store::ledger::Ledger;
@@ -54,6 +55,7 @@ pub fn open(
         seen: found.seen,
         clean: found.clean,
         attached: Vec::new(),
+        parts: BTreeMap::new(),
     };
     for wanted in [
         Kind::Vhost,
@@ -82,6 +84,7 @@ pub fn open(
             }
         }
     }
+    restoring.attach_parts()?;
     restoring.attach_hidden();
     for (queue, effects) in restoring.attached.drain(..) {
         broker.perform(&queue, effects);
@@ -101,6 +104,8 @@ struct Restoring<'a> {
     clean: bool,
     /// Queues of exchanges, and what they have to do once there are bindings.
     attached: Vec<(Arc<Queue>, Effects)>,
+    /// Ids of partitions by number, by vhost and owner.
+    parts: BTreeMap<(String, String), BTreeMap<u16, u64>>,
 }
 
 impl Restoring<'_> {
@@ -126,6 +131,9 @@ impl Restoring<'_> {
             }
             (Kind::Exchange, [vhost, name]) => self.exchange(vhost, name, value),
             (Kind::Queue, [vhost, name]) => self.queue(vhost, name, value),
+            (Kind::Queue, [vhost, owner, role]) if parts::number(role).is_some() => {
+                self.part(vhost, owner, role, value)
+            }
             (Kind::Queue, [vhost, exchange, purpose]) => {
                 self.hidden_queue(vhost, exchange, purpose, value)
             }
@@ -298,6 +306,41 @@ impl Restoring<'_> {
         Ok(())
     }
 
+    /// A partition of a stream; its owner may not be known yet.
+    fn part(&mut self, vhost: &str, owner: &str, role: &str, value: &[u8]) -> Result<(), String> {
+        let (id, _) = definitions::split_queue(value).ok_or("it has no id")?;
+        let number = parts::number(role).ok_or("nobody knows what it is for")?;
+        let key = (vhost.to_owned(), owner.to_owned());
+        self.parts.entry(key).or_default().insert(number, id);
+        Ok(())
+    }
+
+    fn attach_parts(&mut self) -> Result<(), String> {
+        for ((vhost, name), ids) in std::mem::take(&mut self.parts) {
+            let vhost = self.vhost(&vhost)?;
+            let owner = vhost
+                .queue(&name)
+                .ok_or_else(|| format!("partitions have no queue '{name}'"))?;
+            let own = Arc::clone(owner.lock().rules());
+            if ids.len() != usize::from(own.partitions) {
+                return Err(format!("{} lacks partitions", owner.resource()));
+            }
+            let mut queues = Vec::with_capacity(ids.len());
+            for (number, id) in ids {
+                let rules = parts::rules(&own, number);
+                let (queue, effects) = self.recovered(parts::spec(&owner, id), rules);
+                queue.note_applied(owner.applied());
+                queues.push(Arc::clone(&queue));
+                self.attached.push((queue, effects));
+            }
+            owner.set_partitions(Partitions {
+                queues: queues.into(),
+                key: own.partition_key.clone(),
+            });
+        }
+        Ok(())
+    }
+
     fn recovered(&mut self, spec: QueueSpec, rules: Rules) -> (Arc<Queue>, Effects) {
         let id = spec.id;
         let ledger = self.ledgers.remove(&id).unwrap_or_default();
@@ -415,6 +458,7 @@ pub fn definitions(broker: &Broker) -> Vec<Definition> {
         for queue in vhost.all_queues() {
             if queue.spec.durable {
                 all.push(definitions::queue(&queue));
+                all.extend(parts::definitions(&queue));
             }
         }
         for binding in bindings.each_written(&vhost.name) {

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use super::Broker;
-use super::publish::kept_by;
+use super::publish::{home, kept_by};
 use super::vhost::Claim;
 use crate::message::Message;
 use crate::queue::log::{Group, Links};
@@ -60,8 +60,9 @@ impl Transaction {
 
     /// A message for a queue that it was routed to.
     pub fn publish(&mut self, queue: &Arc<Queue>, message: Message) {
-        let message = kept_by(message, std::iter::once(queue));
-        self.part(queue).publishes.push(message);
+        let queue = home(queue, &message);
+        let message = kept_by(message, std::iter::once(&queue));
+        self.part(&queue).publishes.push(message);
     }
 
     /// A settle.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::queue::ChannelCredit;
 use crate::wire::method::DeliverPrefix;
 
 /// One consumer.
@@ -26,6 +27,11 @@ pub struct Consumer {
     pub own_timeout_ms: Option<u64>,
     /// Unsettled deliveries that it may have; 0 is unlimited.
     pub prefetch: u32,
+    /// Where it reads a stream with partitions: the one that this is of. The client's consumer is one for each of them, with the
+    /// same tag.
+    pub partition: Option<u16>,
+    /// The limit that those share.
+    pub credit: Option<Arc<ChannelCredit>>,
     /// It shares the queue with nobody.
     pub exclusive: bool,
     /// The arguments of its basic.consume, as a table's bytes; `None` for an empty one.
@@ -37,6 +43,13 @@ pub struct Consumer {
 pub struct Consumers {
     all: Vec<Consumer>,
     last_id: u32,
+}
+
+impl Consumer {
+    /// Whether it stands for the client's consumer; the others of its tag are further partitions.
+    pub fn is_first(&self) -> bool {
+        self.partition.is_none_or(|partition| partition == 0)
+    }
 }
 
 impl Consumers {
@@ -83,6 +96,14 @@ impl Consumers {
         self.all
             .iter()
             .filter(move |consumer| consumer.channel == channel)
+    }
+
+    /// All of that tag on a channel: more than one where a stream has partitions.
+    pub fn all_by_tag(&self, channel: u16, tag: &str) -> Vec<u32> {
+        self.of_channel(channel)
+            .filter(|consumer| &*consumer.tag == tag)
+            .map(|consumer| consumer.id)
+            .collect()
     }
 
     /// The consumer of that tag on a channel.

@@ -137,6 +137,20 @@ impl Context {
         self.settles.begin(queue, sequence, outcome);
     }
 
+    /// A delivery of a consumer with a limit of its own is settled.
+    pub(super) fn uncount(&mut self, consumer: u32) {
+        // One that has gone took its limit with it.
+        if let Some(consumer) = self.consumers.get(consumer)
+            && let Some(credit) = &consumer.credit
+        {
+            credit.release(1);
+            let channel = consumer.channel;
+            if !self.freed.contains(&channel) {
+                self.freed.push(channel);
+            }
+        }
+    }
+
     /// The consumers of a channel may have more: its shared limit has room.
     fn resume_channel(&mut self, channel: u16) {
         for consumer in self.consumers.of_channel(channel) {

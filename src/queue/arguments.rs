@@ -42,6 +42,8 @@ const OVERFLOW: &str = "x-overflow";
 const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 const SYNC: &str = "x-sync";
 const MAX_AGE: &str = "x-max-age";
+const PARTITIONS: &str = "x-partitions";
+const PARTITION_KEY: &str = "x-partition-key";
 const SEGMENT_SIZE: &str = "x-stream-max-segment-size-bytes";
 const GROUP_HEADER: &str = "x-group-header";
 const RETRY_TYPE: &str = "x-delayed-retry-type";
@@ -152,6 +154,10 @@ pub struct QueueArguments {
     pub dedup: Option<Dedup>,
     /// `x-max-age`, milliseconds.
     pub max_age_ms: Option<u64>,
+    /// `x-partitions`: how many a stream has; 0 is none, and so is 1.
+    pub partitions: u16,
+    /// `x-partition-key`.
+    pub partition_key: Option<Arc<str>>,
     /// `x-stream-max-segment-size-bytes`.
     pub segment_bytes: Option<u64>,
 }
@@ -245,6 +251,8 @@ const ARGUMENTS: &[Argument] = &[
     newer(row(RETRY_JITTER, C | Q, checks::retry_jitter)),
     newer(row("x-exact-ttl", C | Q, checks::boolean)),
     newer(row(SYNC, C | Q | S, checks::sync)),
+    newer(row(PARTITIONS, S, checks::partitions)),
+    newer(row(PARTITION_KEY, S, checks::partition_key)),
     newer(row(RELAXED_REDECLARE, C | Q | S, checks::boolean)),
     newer(row(GROUP_HEADER, C | Q, checks::group_header)),
     newer(row(dedup::WINDOW, C | Q, checks::expires)),
@@ -330,6 +338,11 @@ pub fn parse(
         }),
         dedup: dedup::of(arguments),
         max_age_ms: text(arguments, MAX_AGE).and_then(|age| age_ms(age.as_bytes())),
+        partitions: match number(arguments, PARTITIONS) {
+            Some(count @ 2..) => count as u16,
+            _ => 0,
+        },
+        partition_key: text(arguments, PARTITION_KEY),
         segment_bytes: number(arguments, SEGMENT_SIZE),
     })
 }

@@ -120,6 +120,8 @@ pub struct Consumers {
 struct Single {
     /// A consumer of higher priority replaces the active one.
     preempts: bool,
+    /// The partition of a stream, which its consumers have in turn.
+    partition: Option<u16>,
     /// Number of the active one; nobody's when there is none.
     active: u32,
     /// It gets nothing more.
@@ -164,6 +166,17 @@ impl Consumers {
         }
     }
 
+    /// Nobody yet, of whom one at a time is to get the messages of a stream's partition.
+    pub fn of_partition(partition: u16) -> Self {
+        Self {
+            single: Some(Single {
+                partition: Some(partition),
+                ..Single::default()
+            }),
+            ..Self::default()
+        }
+    }
+
     /// Number of the single active consumer, where there is to be one.
     pub fn active(&self) -> Option<u32> {
         let active = self.single.as_ref()?.active;
@@ -181,7 +194,11 @@ impl Consumers {
             unacked: one.unacked,
         });
         let before = (single.active, single.fading);
-        match single_active::choose(single.active, candidates, single.preempts) {
+        let choice = match single.partition {
+            None => single_active::choose(single.active, candidates, single.preempts),
+            Some(partition) => single_active::choose_in_turn(single.active, candidates, partition),
+        };
+        match choice {
             Choice::Keep => single.fading = false,
             Choice::Activate(number) => (single.active, single.fading) = (number, false),
             Choice::Fade => single.fading = true,

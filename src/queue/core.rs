@@ -68,7 +68,7 @@ impl Core {
     pub(super) fn new(rules: Arc<Rules>, log: Option<Box<Log>>, now: u64) -> Self {
         let mut slots = Slots::default();
         slots.set_order(&rules.order);
-        let stream = (rules.kind == QueueKind::Stream).then(Box::default);
+        let stream = (rules.kind == QueueKind::Stream).then(|| Box::new(Stream::new(&rules)));
         Self {
             slots,
             consumers: if rules.single_active {

@@ -19,6 +19,7 @@ pub mod mailbox;
 pub mod order;
 pub mod overflow;
 pub mod paging;
+pub mod partitions;
 pub mod policy;
 pub mod retry;
 mod rules;
@@ -28,8 +29,8 @@ pub mod stream;
 mod streams;
 mod sync;
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use amq_protocol::types::FieldTable;
 
@@ -41,6 +42,7 @@ use self::dead_letter::Reason;
 pub use self::effects::Effects;
 use self::log::{Group, Links, Log};
 use self::mailbox::{Control, Delivery, Mailbox};
+use self::partitions::Partitions;
 use self::policy::Applied;
 pub use self::rules::{DeadLetter, Rules};
 use self::sync::{Mutex, MutexGuard};
@@ -153,6 +155,8 @@ pub struct Queue {
     journal: Arc<Journal>,
     /// What a confirm waits for where the rules do not say.
     default_sync: Urgency,
+    /// What keeps its messages, where that is not itself.
+    partitions: OnceLock<Partitions>,
     /// The policies in its rules. Changed under the queue's lock.
     applied: Mutex<Applied>,
     core: Mutex<Core>,
@@ -241,6 +245,7 @@ impl Queue {
             pressed: AtomicBool::new(false),
             journal,
             default_sync,
+            partitions: OnceLock::new(),
             applied: Mutex::default(),
             core: Mutex::new(core),
         })
@@ -268,17 +273,23 @@ impl Queue {
 
     /// Ready messages as of the last verb.
     pub fn ready(&self) -> usize {
-        self.counters.ready.load(Ordering::Relaxed)
+        let parts = self.partitions().iter();
+        self.counters.ready.load(Ordering::Relaxed) + parts.map(|part| part.ready()).sum::<usize>()
     }
 
     /// Unsettled deliveries as of the last verb.
     pub fn unacked(&self) -> usize {
+        let parts = self.partitions().iter();
         self.counters.unacked.load(Ordering::Relaxed)
+            + parts.map(|part| part.unacked()).sum::<usize>()
     }
 
     /// Consumers as of the last verb.
     pub fn consumers(&self) -> usize {
-        self.counters.consumers.load(Ordering::Relaxed)
+        // Each of its consumers is one in every partition.
+        let parts = self.partitions().iter();
+        let most = parts.map(|part| part.consumers()).max().unwrap_or(0);
+        self.counters.consumers.load(Ordering::Relaxed).max(most)
     }
 
     /// Bytes of its messages in memory as of the last verb.

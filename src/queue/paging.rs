@@ -286,8 +286,7 @@ impl Core {
         let ledger = &mut log.ledger;
         ledger.wake_up(clean);
         if let Some(stream) = &mut self.stream {
-            let retention = &self.rules.retention;
-            **stream = Stream::recovered(ledger, found.groups, retention, clean);
+            **stream = Stream::recovered(ledger, found.groups, &self.rules, clean);
             self.ready = usize::try_from(stream.count()).unwrap_or(usize::MAX);
             return;
         }

@@ -56,6 +56,12 @@ pub struct Rules {
     pub retry: Option<Retry>,
     /// What a stream keeps: `x-max-age`, `x-max-length-bytes`, `x-stream-max-segment-size-bytes`.
     pub retention: Retention,
+    /// `x-partitions`: how many a stream has; 0 is none.
+    pub partitions: u16,
+    /// `x-partition-key`: the header that has a message's key, instead of its routing key.
+    pub partition_key: Option<Arc<str>>,
+    /// The number of the partition that this queue is, from 0.
+    pub partition: Option<u16>,
 }
 
 impl Rules {
@@ -74,6 +80,9 @@ impl Rules {
             order: Order::of(arguments),
             retry: arguments.retry,
             retention: arguments.retention(),
+            partitions: arguments.partitions,
+            partition_key: arguments.partition_key.clone(),
+            partition: None,
             at_least_once: arguments.at_least_once
                 && arguments.kind == QueueKind::Quorum
                 && arguments.overflow == Overflow::RejectPublish

@@ -51,6 +51,26 @@ pub fn choose(active: u32, all: impl Iterator<Item = Candidate>, preempts: bool)
     }
 }
 
+/// Chooses for a partition of a stream: its consumers have one partition after the other, in the order in which they came. Whoever
+/// has it loses it once all that he has is settled.
+pub fn choose_in_turn(
+    active: u32,
+    all: impl Iterator<Item = Candidate> + Clone,
+    partition: u16,
+) -> Choice {
+    let count = all.clone().count();
+    let Some(wanted) = all.clone().nth(usize::from(partition) % count.max(1)) else {
+        return Choice::Keep;
+    };
+    let mut all = all;
+    match all.find(|one| one.number == active) {
+        None => Choice::Activate(wanted.number),
+        Some(now) if now.number == wanted.number => Choice::Keep,
+        Some(now) if now.unacked == 0 => Choice::Activate(wanted.number),
+        Some(_) => Choice::Fade,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

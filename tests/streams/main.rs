@@ -9,6 +9,7 @@ mod declare;
 mod filter;
 mod groups;
 mod offsets;
+mod partitions;
 mod read;
 mod retention;
 mod stream;

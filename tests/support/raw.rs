@@ -412,6 +412,21 @@ impl Peer {
         self.read_delivery(channel, &method)
     }
 
+    /// The same, if one comes so soon.
+    pub fn delivery_within(&mut self, channel: u16, patience: Duration) -> Option<Delivery> {
+        let end = Instant::now() + patience;
+        while !self.stash.iter().any(|frame| frame.channel == channel) {
+            match self.cut() {
+                Some(frame) if frame.kind == HEARTBEAT => {}
+                Some(frame) => self.stash.push_back(frame),
+                // Nothing in time, or the end.
+                None if !self.fill(end).unwrap_or(false) => return None,
+                None => {}
+            }
+        }
+        Some(self.delivery(channel))
+    }
+
     /// The bodies of the next deliveries.
     pub fn texts(&mut self, channel: u16, count: usize) -> Vec<String> {
         (0..count)

@@ -15,6 +15,7 @@ use crate::auth::Pattern;
 use crate::broker::Broker;
 use crate::broker::exchange::Exchange;
 use crate::broker::json;
+use crate::broker::parts;
 use crate::broker::policy_check::check_definition;
 use crate::broker::vhost::Vhost;
 use crate::queue::arguments::QueueKind;
@@ -299,8 +300,9 @@ impl Vhost {
                 let rules = Arc::new(rules);
                 queue
                     .lock()
-                    .set_rules(rules, applied, broker.now(), &mut effects);
+                    .set_rules(Arc::clone(&rules), applied, broker.now(), &mut effects);
                 broker.perform(queue, effects);
+                parts::set_rules(broker, queue, &rules);
             }
             Err(reply) => {
                 tracing::error!(queue = %queue.spec.name, "its policies cannot be applied: {reply}");

@@ -19,6 +19,7 @@ pub(in crate::broker) fn publish_one(
     now: u64,
     effects: &mut Effects,
 ) -> (bool, Receipt) {
+    let queue = &home(queue, &message);
     let message = kept_by(message, std::iter::once(queue));
     let links = if queue.spec.durable {
         Links::of(&message, broker.journal())
@@ -28,6 +29,11 @@ pub(in crate::broker) fn publish_one(
     let mut locked = queue.lock();
     let placed = locked.publish(std::iter::once(message), &links, now, effects);
     (placed.is_ok(), locked.commit())
+}
+
+/// The queue that keeps a message which was routed to one: see [`Queue::home`].
+pub(in crate::broker) fn home(queue: &Arc<Queue>, message: &Message) -> Arc<Queue> {
+    queue.home(message.routing_key(), Properties::new(message.properties()))
 }
 
 /// Whether the queue keeps transient messages on disk, too.

@@ -10,6 +10,7 @@ use crate::auth::Verb;
 use crate::broker::Broker;
 use crate::broker::access::Access;
 use crate::broker::events::INTERNAL_USER;
+use crate::broker::parts;
 use crate::broker::reply_to::ReplyAddresses;
 use crate::broker::vhost::Vhost;
 use crate::queue::arguments::QueueKind;
@@ -189,6 +190,7 @@ impl Vhost {
         // Before anybody can publish to it.
         let mut change = self.definitions.change();
         change.queue(&queue);
+        parts::attach(broker, &queue, &mut change);
         change.by(by);
         change.commit();
         self.queues
@@ -324,6 +326,7 @@ impl Vhost {
     fn unlink_queue(&self, bindings: &mut Bindings, queue: &Arc<Queue>, by: &str) {
         let mut change = self.definitions.change();
         change.no_queue(queue);
+        parts::delete(queue, &mut change);
         self.queues.remove(&queue.spec.name, queue);
         for exchange in self.unbind_destination(bindings, queue.spec.id, &mut change) {
             self.unlink_exchange(bindings, &exchange, &mut change);
@@ -340,6 +343,7 @@ fn used(broker: &Broker, queue: Arc<Queue>) -> Declared {
         let mut locked = queue.lock();
         locked.touch(broker.now(), &mut effects);
         let (messages, consumers) = locked.counts();
+        let messages = messages.max(queue.ready());
         // RabbitMQ counts no readers here.
         let is_stream = queue.kind == QueueKind::Stream;
         (messages, if is_stream { 0 } else { consumers })

@@ -14,7 +14,8 @@ use crate::connection::context::Context;
 use crate::connection::output::Output;
 use crate::queue::arguments::QueueKind;
 use crate::queue::mailbox::Delivery;
-use crate::queue::{ConsumerSpec, Effects, Outcome, arguments};
+use crate::queue::{ChannelCredit, ConsumerSpec, Effects, Outcome, arguments};
+use crate::store::Receipt;
 use crate::wire::method::DeliverPrefix;
 use crate::wire::reply::Reply;
 use crate::wire::table;
@@ -44,11 +45,9 @@ impl Channel {
         if limit != 0 || limited {
             let mut newly = 0;
             if limit != 0 {
-                for unacked in self
-                    .unacked
-                    .each_mut()
-                    .filter(|unacked| !unacked.counted && unacked.consumer != 0)
-                {
+                for unacked in self.unacked.each_mut().filter(|unacked| {
+                    !unacked.counted && unacked.consumer != 0 && !unacked.own_limit
+                }) {
                     unacked.counted = true;
                     newly += 1;
                 }
@@ -103,46 +102,76 @@ impl Channel {
         } else {
             given.into()
         };
-        let id = cx.consumers.next_id();
-        let spec = ConsumerSpec {
-            mailbox: Arc::clone(&cx.mailbox),
-            id,
-            no_ack: consume.no_ack,
-            exclusive,
-            priority: parsed.priority,
-            prefetch: self.prefetch,
-            channel: Arc::clone(self.credit()),
-        };
-        let (number, rules, attended) = {
-            let mut locked = queue.lock();
-            if locked.is_gone() {
-                return Err(Reply::not_found_queue(&name, &cx.vhost.name));
-            }
-            let number = if is_stream {
-                let added = locked.consume_stream(spec, &parsed.wanted, &tag, cx.now);
-                added.map_err(|why| Reply::precondition_failed(&why))?
-            } else {
-                let added = locked.consume(spec);
-                added.map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))?
-            };
-            (number, Arc::clone(locked.rules()), locked.attended())
-        };
-        let timeout_ms = parsed.timeout_ms.or(rules.consumer_timeout_ms);
-        cx.consumers.add(Consumer {
-            id,
-            channel: self.number,
-            prefix: DeliverPrefix::new(self.number, tag.as_bytes()),
-            tag: Arc::clone(&tag),
-            queue: cx.queues.acquire(&queue),
-            number,
-            no_ack: consume.no_ack,
-            timeout_ms: timeout_ms.or(cx.settings.consumer_timeout_ms),
-            own_timeout_ms: parsed.timeout_ms,
-            prefetch: self.prefetch,
-            exclusive,
-            arguments: (!consume.arguments.inner().is_empty())
-                .then(|| table::from_field_table(&consume.arguments).into()),
+        let parts = queue.partitions();
+        let own_limit = (!parts.is_empty()).then(|| {
+            let credit = Arc::<ChannelCredit>::default();
+            credit.set_limit(self.prefetch, 0);
+            credit
         });
+        let each = match parts {
+            [] => std::slice::from_ref(&queue),
+            parts => parts,
+        };
+        let mut gate = Receipt::NOTHING;
+        for (at, part) in each.iter().enumerate() {
+            let id = cx.consumers.next_id();
+            let spec = ConsumerSpec {
+                mailbox: Arc::clone(&cx.mailbox),
+                id,
+                no_ack: consume.no_ack,
+                exclusive,
+                priority: parsed.priority,
+                prefetch: if own_limit.is_some() {
+                    0
+                } else {
+                    self.prefetch
+                },
+                channel: match &own_limit {
+                    Some(own) => Arc::clone(own),
+                    None => Arc::clone(self.credit()),
+                },
+            };
+            let added = {
+                let mut locked = part.lock();
+                if locked.is_gone() {
+                    Err(Reply::not_found_queue(&name, &cx.vhost.name))
+                } else if is_stream {
+                    let added = locked.consume_stream(spec, &parsed.wanted, &tag, cx.now);
+                    added.map_err(|why| Reply::precondition_failed(&why))
+                } else {
+                    let added = locked.consume(spec);
+                    added.map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))
+                }
+                .map(|number| (number, Arc::clone(locked.rules()), locked.attended()))
+            };
+            let (number, rules, attended) = match added {
+                Ok(added) => added,
+                Err(reply) => {
+                    // Those of the partitions before it.
+                    self.drop_consumer(cx, &tag);
+                    return Err(reply);
+                }
+            };
+            gate = gate.max(attended);
+            let timeout_ms = parsed.timeout_ms.or(rules.consumer_timeout_ms);
+            cx.consumers.add(Consumer {
+                id,
+                channel: self.number,
+                prefix: DeliverPrefix::new(self.number, tag.as_bytes()),
+                tag: Arc::clone(&tag),
+                queue: cx.queues.acquire(part),
+                number,
+                no_ack: consume.no_ack,
+                timeout_ms: timeout_ms.or(cx.settings.consumer_timeout_ms),
+                own_timeout_ms: parsed.timeout_ms,
+                prefetch: self.prefetch,
+                partition: own_limit.is_some().then_some(at as u16),
+                credit: own_limit.clone(),
+                exclusive,
+                arguments: (!consume.arguments.inner().is_empty())
+                    .then(|| table::from_field_table(&consume.arguments).into()),
+            });
+        }
         self.consumers += 1;
         let event = || {
             Event::consumer("consumer.created", &queue, &tag)
@@ -152,14 +181,27 @@ impl Channel {
                 .arguments(&consume.arguments)
         };
         cx.broker.events().tell(cx.now, event);
-        out.gate_if_can(attended, cx.broker.journal());
+        out.gate_if_can(gate, cx.broker.journal());
         self.consume_ok(out, consume.nowait, &tag);
-        let mut effects = Effects::default();
-        queue
-            .lock()
-            .resume(std::iter::empty(), false, cx.now, &mut effects);
-        cx.broker.perform(&queue, effects);
+        for part in each {
+            let mut effects = Effects::default();
+            part.lock()
+                .resume(std::iter::empty(), false, cx.now, &mut effects);
+            cx.broker.perform(part, effects);
+        }
         Ok(())
+    }
+
+    /// A consumer that could not be added as a whole goes without having been one.
+    #[cold]
+    fn drop_consumer(&mut self, cx: &mut Context, tag: &str) {
+        for id in cx.consumers.all_by_tag(self.number, tag) {
+            self.stop(cx, id);
+            self.unsend(cx, |delivery| delivery.consumer == id);
+            if let Some(consumer) = cx.consumers.remove(id) {
+                cx.queues.release(consumer.queue, 1);
+            }
+        }
     }
 
     pub(super) fn consume_ok(&self, out: &mut Output, nowait: bool, tag: &str) {
@@ -184,14 +226,18 @@ impl Channel {
         cancel: &basic::Cancel,
     ) -> Result<(), Reply> {
         let tag = cancel.consumer_tag.as_str();
-        if let Some(id) = cx
-            .consumers
-            .by_tag(self.number, tag)
-            .map(|consumer| consumer.id)
-        {
-            self.stop(cx, id);
-            self.deliver_rest(cx, out, id);
-            self.forget(cx, id);
+        let ids = cx.consumers.all_by_tag(self.number, tag);
+        for id in &ids {
+            self.stop(cx, *id);
+        }
+        for id in &ids {
+            self.deliver_rest(cx, out, *id);
+        }
+        for id in &ids {
+            self.forget(cx, *id);
+        }
+        if !ids.is_empty() {
+            // That was it.
         } else if self.reply.as_ref().is_some_and(|reply| &*reply.tag == tag) {
             self.cancel_replies(cx);
         }
@@ -219,10 +265,12 @@ impl Channel {
 
     fn forget(&mut self, cx: &mut Context, id: u32) {
         if let Some(consumer) = cx.consumers.remove(id) {
-            let queue = cx.queues.get(consumer.queue);
-            let event = || Event::consumer("consumer.deleted", queue, &consumer.tag);
-            cx.broker.events().tell(cx.now, event);
-            self.consumers -= 1;
+            if consumer.is_first() {
+                let queue = cx.queues.get(consumer.queue);
+                let event = || Event::consumer("consumer.deleted", queue, &consumer.tag);
+                cx.broker.events().tell(cx.now, event);
+                self.consumers -= 1;
+            }
             cx.queues.release(consumer.queue, 1);
         }
     }
@@ -243,16 +291,16 @@ impl Channel {
 
     /// The queue of a consumer is gone: tell the client, if it asked for that.
     pub(crate) fn consumer_cancelled(&mut self, cx: &mut Context, out: &mut Output, id: u32) {
-        let Some(tag) = cx
+        let Some((tag, is_first)) = cx
             .consumers
             .get(id)
-            .map(|consumer| Arc::clone(&consumer.tag))
+            .map(|consumer| (Arc::clone(&consumer.tag), consumer.is_first()))
         else {
             return;
         };
         self.deliver_rest(cx, out, id);
         self.forget(cx, id);
-        if cx.capabilities.consumer_cancel_notify {
+        if cx.capabilities.consumer_cancel_notify && is_first {
             self.notify_cancelled(out, &tag);
         }
     }
@@ -275,12 +323,17 @@ impl Channel {
             return;
         };
         cx.flush(out);
-        self.stop(cx, id);
-        self.unsend(cx, |delivery| delivery.consumer == id);
-        let held = self.unacked.take_consumer(id);
-        self.requeue(cx, out, held, Outcome::Requeue);
-        cx.flush_settles();
-        self.forget(cx, id);
+        let ids = cx.consumers.all_by_tag(self.number, &tag);
+        for id in &ids {
+            self.stop(cx, *id);
+        }
+        for id in ids {
+            self.unsend(cx, |delivery| delivery.consumer == id);
+            let held = self.unacked.take_consumer(id);
+            self.requeue(cx, out, held, Outcome::Requeue);
+            cx.flush_settles();
+            self.forget(cx, id);
+        }
         self.notify_cancelled(out, &tag);
     }
 
@@ -308,8 +361,15 @@ impl Channel {
     fn unsend(&mut self, cx: &mut Context, which: impl Fn(&Delivery) -> bool) {
         let (own, others): (Vec<Delivery>, Vec<Delivery>) = cx.backlog.drain(..).partition(which);
         cx.backlog = others.into();
-        let counted = own.iter().filter(|delivery| delivery.counted).count();
-        self.free(cx, counted as u32);
+        let mut counted = 0;
+        for delivery in own.iter().filter(|delivery| delivery.counted) {
+            let consumer = cx.consumers.get(delivery.consumer);
+            match consumer.and_then(|consumer| consumer.credit.as_ref()) {
+                Some(credit) => credit.release(1),
+                None => counted += 1,
+            }
+        }
+        self.free(cx, counted);
         let mut own = own.into_iter().peekable();
         while let Some(first) = own.peek() {
             let id = first.consumer;

@@ -6,7 +6,7 @@ use crate::connection::context::Context;
 use crate::connection::output::Output;
 use crate::message::Message;
 use crate::queue::mailbox::{Delivery, STREAMED};
-use crate::queue::stream::place;
+use crate::queue::stream::place::Place;
 use crate::queue::{Outcome, Queue, delivery_limit};
 use crate::wire::method;
 
@@ -35,7 +35,7 @@ impl Channel {
         } else if delivery.returned & STREAMED == 0 {
             self.counted_content(cx, out, message, delivery.returned);
         } else {
-            self.streamed_content(cx, out, &delivery);
+            self.streamed_content(cx, out, &delivery, consumer.partition);
             sequence = Queue::settle_key(consumer.number, sequence);
         }
         let queue = consumer.queue;
@@ -43,7 +43,7 @@ impl Channel {
         if consumer.no_ack {
             cx.settle(queue, sequence, Outcome::Ack, out);
         } else {
-            let unacked = Unacked::new(
+            let mut unacked = Unacked::new(
                 tag,
                 queue,
                 sequence,
@@ -51,6 +51,7 @@ impl Channel {
                 delivery.counted,
                 cx.now,
             );
+            unacked.own_limit = consumer.credit.is_some();
             self.watch.delivered(cx.now, consumer.timeout_ms);
             self.unacked.push(unacked);
         }
@@ -73,10 +74,20 @@ impl Channel {
 
     /// A message of a stream: its headers say where it stands.
     #[inline(never)]
-    fn streamed_content(&self, cx: &Context, out: &mut Output, delivery: &Delivery) {
+    fn streamed_content(
+        &self,
+        cx: &Context,
+        out: &mut Output,
+        delivery: &Delivery,
+        partition: Option<u16>,
+    ) {
         let message = &delivery.message;
-        let returned = delivery.returned & !STREAMED;
-        let properties = place::with_offset(message.properties(), delivery.sequence, returned);
+        let place = Place {
+            offset: delivery.sequence,
+            returned: delivery.returned & !STREAMED,
+            partition,
+        };
+        let properties = place.write(message.properties());
         out.plain_content(self.number, &properties, message.body(), cx.tuned.frame_max);
     }
 

@@ -32,7 +32,7 @@ impl Channel {
         }
         let mut counted = 0;
         let mut each = |unacked: Unacked| {
-            counted += u32::from(unacked.counted);
+            counted += Self::uncount(cx, &unacked);
             cx.settle(unacked.queue, unacked.sequence, outcome, out);
         };
         let known = if multiple {
@@ -42,6 +42,16 @@ impl Channel {
         };
         self.free(cx, counted);
         known.ok_or_else(unknown)
+    }
+
+    /// How many credits of the channel's shared limit a delivery gives back; one that its consumer's own limit had goes back there.
+    #[inline]
+    fn uncount(cx: &mut Context, unacked: &Unacked) -> u32 {
+        if unacked.own_limit {
+            cx.uncount(unacked.consumer);
+            return 0;
+        }
+        u32::from(unacked.counted)
     }
 
     /// Gives credits of the shared limit back; the channel's queues are served once the settles have reached them.
@@ -95,7 +105,7 @@ impl Channel {
         unacked.sort_by_key(|one| one.queue);
         let mut counted = 0;
         for one in unacked {
-            counted += u32::from(one.counted);
+            counted += Self::uncount(cx, &one);
             cx.settle(one.queue, one.sequence, outcome, out);
         }
         self.free(cx, counted);

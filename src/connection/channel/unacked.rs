@@ -15,8 +15,10 @@ pub struct Unacked {
     pub queue: u32,
     /// The connection's number of the consumer; 0 for basic.get.
     pub consumer: u32,
-    /// It was counted against the channel's shared limit.
+    /// It was counted against the channel's shared limit, or its consumer's.
     pub counted: bool,
+    /// Its consumer has such a limit for itself.
+    pub own_limit: bool,
     live: bool,
 }
 
@@ -30,6 +32,7 @@ impl Unacked {
             queue,
             consumer,
             counted,
+            own_limit: false,
             live: true,
         }
     }

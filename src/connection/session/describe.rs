@@ -52,7 +52,8 @@ impl Session {
             figures.channels = channels.map(|channel| channel.figures(&open.cx)).collect();
         }
         if detail == Detail::Consumers {
-            let consumers = open.cx.consumers.all().iter();
+            let all = open.cx.consumers.all().iter();
+            let consumers = all.filter(|consumer| consumer.is_first());
             let each = consumers.map(|consumer| ConsumerFigures {
                 tag: consumer.tag.clone(),
                 channel: consumer.channel,

@@ -3,6 +3,7 @@
 use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::{DEAD_LETTER_EXCHANGE, QueueKind, RETRY_MIN, Reason, get, retry};
+use crate::queue::partitions::PARTITIONS_MAX;
 use crate::wire::limits::{SHORT_STRING_BYTES_MAX, TTL_MS_MAX};
 use crate::wire::reply::Reply;
 use crate::wire::table::{integer, type_name};
@@ -268,6 +269,22 @@ fn is_quorum(arguments: &FieldTable) -> bool {
 }
 
 /// `7D`: digits and one of the units Y, M, D, h, m, s.
+pub(super) fn partitions(value: &AMQPValue, arguments: &FieldTable) -> Checked {
+    match whole(value)? {
+        number if number > i64::from(PARTITIONS_MAX) => {
+            Err(format!("{{max_value_exceeded,{number}}}"))
+        }
+        _ => positive(value, arguments),
+    }
+}
+
+pub(super) fn partition_key(value: &AMQPValue, _: &FieldTable) -> Checked {
+    match text(value)?.len() {
+        1..=SHORT_STRING_BYTES_MAX => Ok(()),
+        _ => Err("\"expected the name of a header\"".to_owned()),
+    }
+}
+
 pub(super) fn max_age(value: &AMQPValue, _: &FieldTable) -> Checked {
     let age = text(value)?;
     let digits = age.iter().take_while(|byte| byte.is_ascii_digit()).count();

@@ -96,6 +96,8 @@ fn every_argument_that_works_is_typed() {
             retry: None,
             exact_ttl: false,
             max_age_ms: None,
+            partitions: 0,
+            partition_key: None,
             segment_bytes: None,
         }
     );

@@ -30,6 +30,7 @@ use self::offset::OffsetSpec;
 use self::reader::Reader;
 use self::segments::{Retention, Segments};
 use self::tail::Tail;
+use super::Rules;
 use super::consumers::ConsumerSpec;
 use super::effects::Effects;
 use super::log::Log;
@@ -102,6 +103,8 @@ struct Seat {
 
 /// See the module.
 pub struct Stream {
+    /// The partition that it is.
+    partition: Option<u16>,
     /// Offset of the oldest message.
     first: u64,
     /// Offset of the next message.
@@ -158,20 +161,18 @@ impl offset::Log for (&Stream, &Ledger) {
     }
 }
 
-impl Default for Stream {
-    /// An empty one.
-    fn default() -> Self {
-        Self::empty()
-    }
-}
-
 impl Stream {
-    fn empty() -> Self {
-        Self::at(0, 0)
+    /// An empty one.
+    pub fn new(rules: &Rules) -> Self {
+        Self {
+            partition: rules.partition,
+            ..Self::at(0, 0)
+        }
     }
 
     fn at(first: u64, next: u64) -> Self {
         Self {
+            partition: None,
             first,
             next,
             last_batch: next,
@@ -196,14 +197,16 @@ impl Stream {
     pub fn recovered(
         ledger: &Ledger,
         groups: BTreeMap<Vec<u8>, Offsets>,
-        retention: &Retention,
+        rules: &Rules,
         clean: bool,
     ) -> Self {
+        let retention = &rules.retention;
         let reach = groups.values().map(Offsets::reach).max().unwrap_or(0);
         // After salvage groups may know of messages that are not there any more: their offsets are not used again.
         let next = ledger.next_sequence().max(reach);
         let first = ledger.first().unwrap_or(next);
         let mut stream = Self::at(first, next);
+        stream.partition = rules.partition;
         for piece in ledger.pieces(first, u64::MAX) {
             let (live, count) = (u64::from(piece.live), u64::from(piece.run.count.max(1)));
             let bodies = u64::from(piece.run.bodies) * live / count;

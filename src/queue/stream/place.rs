@@ -5,30 +5,62 @@ use crate::wire::table::{Table, write_i64, write_name};
 
 const OFFSET: &[u8] = b"x-stream-offset";
 const COUNT: &[u8] = b"x-delivery-count";
+const PARTITION: &[u8] = b"x-stream-partition";
 
-/// The property block with the offset in its headers, in place of whatever the publisher may have called so; and with the count
-/// where the message has come back. All other bytes stay as they are.
-pub fn with_offset(properties: &[u8], offset: u64, returned: u32) -> Vec<u8> {
-    with_headers(properties, |old, out| {
-        let table = Table(old);
-        if table.find(OFFSET).is_some() || (returned > 0 && table.find(COUNT).is_some()) {
-            out.extend_from_slice(&table.without(&[OFFSET, COUNT]));
-        } else {
-            out.extend_from_slice(old);
-        }
-        write_name(out, OFFSET);
-        write_i64(out, offset as i64);
-        if returned > 0 {
-            write_name(out, COUNT);
-            write_i64(out, i64::from(returned));
-        }
-    })
+/// A place, as a delivery tells it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Place {
+    /// The offset.
+    pub offset: u64,
+    /// How often the message has come back to its group.
+    pub returned: u32,
+    /// The partition of the stream, where it has some.
+    pub partition: Option<u16>,
+}
+
+impl Place {
+    /// The property block with the place in its headers, in place of whatever the publisher may have called so. All other bytes stay
+    /// as they are.
+    pub fn write(self, properties: &[u8]) -> Vec<u8> {
+        with_headers(properties, |old, out| {
+            let table = Table(old);
+            let is_there = |name| table.find(name).is_some();
+            if is_there(OFFSET)
+                || (self.returned > 0 && is_there(COUNT))
+                || (self.partition.is_some() && is_there(PARTITION))
+            {
+                out.extend_from_slice(&table.without(&[OFFSET, COUNT, PARTITION]));
+            } else {
+                out.extend_from_slice(old);
+            }
+            write_name(out, OFFSET);
+            write_i64(out, self.offset as i64);
+            if self.returned > 0 {
+                write_name(out, COUNT);
+                write_i64(out, i64::from(self.returned));
+            }
+            if let Some(partition) = self.partition {
+                write_name(out, PARTITION);
+                write_i64(out, i64::from(partition));
+            }
+        })
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::wire::properties::{Properties, PropertiesBuilder};
+
+    fn with_offset(properties: &[u8], offset: u64, returned: u32) -> Vec<u8> {
+        let partition = (returned > 0).then_some(7);
+        let place = Place {
+            offset,
+            returned,
+            partition,
+        };
+        place.write(properties)
+    }
 
     fn offset(properties: &[u8]) -> Option<i64> {
         Properties::new(properties).header(OFFSET)?.integer()
@@ -57,6 +89,8 @@ mod tests {
                 assert_eq!(offset(&again), Some(1 << 40));
                 let count = properties.header(COUNT).and_then(|value| value.integer());
                 assert_eq!(count, Some(3));
+                let partition = properties.header(PARTITION);
+                assert_eq!(partition.and_then(|value| value.integer()), Some(7));
                 assert_eq!(properties.header(b"a").is_some(), headers.is_some());
                 assert_eq!(properties.message_id(), Some(&b"m"[..]));
                 assert_eq!(properties.delivery_mode(), Some(2));

@@ -26,7 +26,7 @@ impl Stream {
 
     pub(super) fn add_group(&mut self, name: Arc<str>, cursor: u64, group: Group) -> u32 {
         let id = self.number();
-        let consumers = consumers_of(&group.terms);
+        let consumers = consumers_of(&group.terms, self.partition);
         let mut reader = Reader::new(cursor, consumers);
         reader.group = Some(Box::new(group));
         self.readers.insert(id, reader);
@@ -100,7 +100,7 @@ impl Stream {
                         group.name
                     ));
                 }
-                reader.consumers = consumers_of(terms);
+                reader.consumers = consumers_of(terms, self.partition);
             }
             group.set_terms(terms.clone());
         }
@@ -197,10 +197,10 @@ impl Stream {
     }
 }
 
-fn consumers_of(terms: &Terms) -> Consumers {
-    if terms.single_active {
-        Consumers::single_active(false)
-    } else {
-        Consumers::default()
+fn consumers_of(terms: &Terms, partition: Option<u16>) -> Consumers {
+    match partition {
+        _ if terms.single_active => Consumers::single_active(false),
+        Some(partition) => Consumers::of_partition(partition),
+        None => Consumers::default(),
     }
 }

@@ -35,6 +35,9 @@ impl Stream {
         if !reader.consumers.has_turn() {
             return;
         }
+        let is_partition = self.partition.is_some();
+        let group = reader.group.as_ref();
+        let is_strict = group.is_some_and(|group| group.terms.single_active || is_partition);
         let mut looked = 0;
         if !reader.look(&source, &mut looked) {
             effects.unfinished |= looked >= LOOKED_MAX;
@@ -51,7 +54,7 @@ impl Stream {
                 let number = reader.consumers.at(index).number;
                 let is_held = reader.group.as_ref().is_some_and(|group| {
                     // In strict order nobody gets anything while one who has gone may still work on what came before.
-                    group.terms.single_active && group.others_have(number)
+                    is_strict && group.others_have(number)
                 });
                 if is_held {
                     reader.consumers.give_back(index, counted);
