@@ -3,7 +3,9 @@
 use super::command::{Command, Run};
 use super::failure::Failure;
 use super::options::flag;
-use super::{connections, dead_letters, definitions, node, policies, queues, users, vhosts};
+use super::{
+    connections, dead_letters, definitions, node, policies, queues, stream_groups, users, vhosts,
+};
 
 /// Groups of commands.
 #[rustfmt::skip]
@@ -280,6 +282,24 @@ pub static GROUPS: &[(&str, &[Command])] = &[
             help: "Brings dead letters back to the queues that they died in", least: 1, most: 1,
             flags: &[flag("reason", None, true), flag("from-queue", None, true), flag("message-id", None, true), flag("header", None, true), flag("count", None, true), flag("rate", None, true)],
             list: None, banner: |run| Ok(format!("Bringing back messages of queue '{}' in vhost '{}' ...", run.argument(0), run.vhost())), run: dead_letters::redrive,
+        },
+    ]),
+    ("Streams", &[
+        Command {
+            name: "list_stream_groups", usage: "list_stream_groups [--vhost <vhost>] <stream>",
+            help: "Lists the groups of a stream's consumers, how far each has come and what is left to do", least: 1, most: 1, flags: &[],
+            list: None, banner: |run| Ok(format!("Groups of stream '{}' in vhost '{}' ...", run.argument(0), run.vhost())), run: stream_groups::list,
+        },
+        Command {
+            name: "seek_stream_group", usage: "seek_stream_group [--vhost <vhost>] <stream> <group> [<first|last|next|offset|interval>] [--timestamp <seconds>] [--partition <n>]",
+            help: "Moves a group to another place in its stream, or makes one there", least: 2, most: 3,
+            flags: &[flag("timestamp", None, true), flag("partition", None, true)],
+            list: None, banner: |run| Ok(format!("Moving group '{}' of stream '{}' in vhost '{}' ...", run.argument(1), run.argument(0), run.vhost())), run: stream_groups::seek,
+        },
+        Command {
+            name: "delete_stream_group", usage: "delete_stream_group [--vhost <vhost>] <stream> <group>",
+            help: "Forgets a group and cancels its consumers", least: 2, most: 2, flags: &[],
+            list: None, banner: |run| Ok(format!("Deleting group '{}' of stream '{}' in vhost '{}' ...", run.argument(1), run.argument(0), run.vhost())), run: stream_groups::delete,
         },
     ]),
     ("Node", &[

@@ -28,8 +28,8 @@ fn place(run: &Run<'_>, verb: &str) -> String {
     path(&["leveret", "queues", run.vhost(), run.argument(0), verb])
 }
 
-/// An answer, or what is wrong.
-fn answered(run: &Run<'_>, place: &str, reply: Reply) -> Result<Value, Failure> {
+/// An answer about a queue, or what is wrong.
+pub fn answered(run: &Run<'_>, place: &str, reply: Reply) -> Result<Value, Failure> {
     match reply.status {
         404 => {
             let (queue, vhost) = (run.argument(0), run.vhost());

@@ -17,6 +17,7 @@ mod node;
 mod options;
 mod policies;
 mod queues;
+mod stream_groups;
 mod uri;
 mod users;
 mod vhosts;

@@ -77,7 +77,8 @@ pub fn short(name: &str) -> Result<&str, Refusal> {
     Ok(name)
 }
 
-fn to_value(value: &Value) -> Result<AMQPValue, Refusal> {
+/// A value as a table has it.
+pub fn to_value(value: &Value) -> Result<AMQPValue, Refusal> {
     Ok(match value {
         Value::Null => AMQPValue::Void,
         Value::Bool(value) => AMQPValue::Boolean(*value),

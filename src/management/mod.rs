@@ -36,6 +36,7 @@ mod properties;
 mod queues;
 mod routes;
 mod stall;
+mod stream_groups;
 mod users;
 mod vhosts;
 mod wait;

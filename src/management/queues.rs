@@ -13,6 +13,7 @@ use crate::broker::operator::policies::effective_definition;
 use crate::broker::topology::DeclareQueue;
 use crate::broker::vhost::Vhost;
 use crate::queue::Queue;
+use crate::queue::arguments::QueueKind;
 use crate::queue::policy::Policy;
 
 /// One as lists show it.
@@ -33,7 +34,8 @@ pub fn document(call: &Call, queue: &Arc<Queue>) -> Value {
         "auto_delete": spec.auto_delete,
         "exclusive": spec.owner.is_some(),
         "arguments": from_table(&spec.arguments),
-        "messages": ready + unacked,
+        // What a stream has out is in it all the same.
+        "messages": if queue.kind == QueueKind::Stream { ready } else { ready + unacked },
         "messages_ready": ready,
         "messages_unacknowledged": unacked,
     });
@@ -52,11 +54,45 @@ pub fn document(call: &Call, queue: &Arc<Queue>) -> Value {
     document["effective_policy_definition"] = effective_definition(queue).into();
     document["exclusive_consumer_tag"] = Value::Null;
     document["single_active_consumer_tag"] = Value::Null;
-    document["storage_version"] = 2.into();
+    if queue.kind == QueueKind::Stream {
+        add_stream(call, queue, &mut document);
+    } else {
+        document["storage_version"] = 2.into();
+    }
     if let Some(owner) = spec.owner.and_then(|id| call.broker().registry().get(id)) {
         document["owner_pid_details"] = connections::details(&owner);
     }
     document
+}
+
+/// What RabbitMQ says of streams alone; the offsets and bytes are Leveret's.
+fn add_stream(call: &Call, queue: &Arc<Queue>, document: &mut Value) {
+    let node = &call.door.settings.node_name;
+    document["leader"] = node.as_str().into();
+    document["members"] = json!([node]);
+    document["online"] = json!([node]);
+    document["readers"] = json!({node: queue.consumers()});
+    let figures = |queue: &Arc<Queue>| queue.lock().stream_figures();
+    if queue.partitions().is_empty() {
+        if let Some(own) = figures(queue) {
+            document["segments"] = own.segments.into();
+            document["first_offset"] = own.first.into();
+            document["next_offset"] = own.next.into();
+            document["message_bytes"] = own.bytes.into();
+        }
+        return;
+    }
+    let parts = queue.partitions().iter().filter_map(figures);
+    document["partitions"] = parts
+        .map(|own| {
+            json!({
+                "segments": own.segments,
+                "first_offset": own.first,
+                "next_offset": own.next,
+                "message_bytes": own.bytes,
+            })
+        })
+        .collect();
 }
 
 /// Names the consumer that is singled out, in the documents of those queues that have such.

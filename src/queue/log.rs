@@ -162,7 +162,11 @@ impl Log {
     /// Something became of a group of a stream's consumers.
     pub fn group(&mut self, queue: u64, name: &[u8], step: &Step) {
         write::group(&mut self.records, queue, name, step);
-        self.hurry(Urgency::Lazy);
+        self.hurry(match step {
+            // Whoever began or ended one is told when that is on disk; what was done with may be done again.
+            Step::Begin { .. } | Step::Terms(_) | Step::End => Urgency::Synced,
+            Step::Done(_) | Step::Returned(_) => Urgency::Lazy,
+        });
     }
 
     /// A duplicate was dropped: its confirm waits for all that the queue has told so far, the message that it repeats among it.

@@ -39,15 +39,18 @@ impl Locked<'_> {
         }
     }
 
-    /// Adds a consumer of a stream; see [`consume`](Self::consume). The error says why it cannot be.
+    /// Adds a consumer of a stream; see [`consume`](Self::consume). Consume-ok waits for the receipt: its group is on disk. The error
+    /// says why it cannot be.
     pub fn consume_stream(
         &mut self,
         spec: ConsumerSpec,
         wanted: &Wanted,
         tag: &str,
         now: u64,
-    ) -> Result<u32, String> {
-        self.core.stream_consume(self.queue, spec, wanted, tag, now)
+    ) -> Result<(u32, Receipt), String> {
+        let core = &mut self.core;
+        let number = core.stream_consume(self.queue, spec, wanted, tag, now)?;
+        Ok((number, self.append_stream()))
     }
 
     /// What was published is in an append of this receipt, that of a transaction.

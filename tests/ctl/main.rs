@@ -13,3 +13,4 @@ mod objects;
 mod offline;
 mod operating;
 mod run;
+mod streams;

@@ -140,9 +140,11 @@ impl Channel {
                     added.map_err(|why| Reply::precondition_failed(&why))
                 } else {
                     let added = locked.consume(spec);
-                    added.map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))
+                    added
+                        .map(|number| (number, locked.attended()))
+                        .map_err(|_| Reply::exclusive_use(&name, &cx.vhost.name))
                 }
-                .map(|number| (number, Arc::clone(locked.rules()), locked.attended()))
+                .map(|(number, attended)| (number, Arc::clone(locked.rules()), attended))
             };
             let (number, rules, attended) = match added {
                 Ok(added) => added,
