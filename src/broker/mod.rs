@@ -25,6 +25,7 @@ pub mod publish;
 pub mod reclaim;
 pub mod redrive;
 mod registry;
+pub mod replay;
 pub mod reply_to;
 pub mod restore;
 mod routes;
@@ -352,6 +353,9 @@ impl Broker {
             && !refused.letters.is_empty()
         {
             dead_letter::bury_refused(self, queue, refused.letters);
+        }
+        if !effects.acked.is_empty() {
+            parts::retain(self, queue, std::mem::take(&mut effects.acked));
         }
         if effects.dying {
             dead_letter::drain(self, queue);

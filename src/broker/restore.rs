@@ -15,11 +15,11 @@ use super::hidden::{self, Purpose};
 use super::operator::parameters::OPERATOR_POLICY;
 use super::operator::policies::Policy;
 use super::operator::{MAX_CHANNELS, MAX_CONNECTIONS, VhostMetadata};
+use super::parts::{self, Role};
 use super::vhost::Vhost;
-use super::{Broker, Settings, parts};
+use super::{Broker, Settings};
 use crate::auth::{Algorithm, PasswordHash, Permission, TopicPermission, Users};
 use crate::exchange::{Target, alternate, find};
-use crate::queue::partitions::Partitions;
 use crate::queue::{Effects, Queue, QueueSpec, Rules, arguments};
 use crate::store::Journal;
 use crate::store::ledger::Ledger;
@@ -104,8 +104,8 @@ struct Restoring<'a> {
     clean: bool,
     /// Queues of exchanges, and what they have to do once there are bindings.
     attached: Vec<(Arc<Queue>, Effects)>,
-    /// Ids of partitions by number, by vhost and owner.
-    parts: BTreeMap<(String, String), BTreeMap<u16, u64>>,
+    /// Ids of queues that belong to others, by vhost and owner.
+    parts: BTreeMap<(String, String), BTreeMap<Role, u64>>,
 }
 
 impl Restoring<'_> {
@@ -131,7 +131,7 @@ impl Restoring<'_> {
             }
             (Kind::Exchange, [vhost, name]) => self.exchange(vhost, name, value),
             (Kind::Queue, [vhost, name]) => self.queue(vhost, name, value),
-            (Kind::Queue, [vhost, owner, role]) if parts::number(role).is_some() => {
+            (Kind::Queue, [vhost, owner, role]) if Role::find(role).is_some() => {
                 self.part(vhost, owner, role, value)
             }
             (Kind::Queue, [vhost, exchange, purpose]) => {
@@ -306,12 +306,12 @@ impl Restoring<'_> {
         Ok(())
     }
 
-    /// A partition of a stream; its owner may not be known yet.
+    /// A queue that belongs to another, which may not be known yet.
     fn part(&mut self, vhost: &str, owner: &str, role: &str, value: &[u8]) -> Result<(), String> {
         let (id, _) = definitions::split_queue(value).ok_or("it has no id")?;
-        let number = parts::number(role).ok_or("nobody knows what it is for")?;
+        let role = Role::find(role).ok_or("nobody knows what it is for")?;
         let key = (vhost.to_owned(), owner.to_owned());
-        self.parts.entry(key).or_default().insert(number, id);
+        self.parts.entry(key).or_default().insert(role, id);
         Ok(())
     }
 
@@ -320,23 +320,20 @@ impl Restoring<'_> {
             let vhost = self.vhost(&vhost)?;
             let owner = vhost
                 .queue(&name)
-                .ok_or_else(|| format!("partitions have no queue '{name}'"))?;
+                .ok_or_else(|| format!("there is no queue '{name}'"))?;
             let own = Arc::clone(owner.lock().rules());
-            if ids.len() != usize::from(own.partitions) {
-                return Err(format!("{} lacks partitions", owner.resource()));
-            }
             let mut queues = Vec::with_capacity(ids.len());
-            for (number, id) in ids {
-                let rules = parts::rules(&own, number);
-                let (queue, effects) = self.recovered(parts::spec(&owner, id), rules);
+            for role in Role::of(&own) {
+                let id = ids.get(&role).ok_or_else(|| {
+                    format!("a part of {} is missing: {role:?}", owner.resource())
+                })?;
+                let spec = parts::spec(&owner, *id);
+                let (queue, effects) = self.recovered(spec, role.rules(&own));
                 queue.note_applied(owner.applied());
-                queues.push(Arc::clone(&queue));
+                queues.push((role, Arc::clone(&queue)));
                 self.attached.push((queue, effects));
             }
-            owner.set_partitions(Partitions {
-                queues: queues.into(),
-                key: own.partition_key.clone(),
-            });
+            parts::put(&owner, &own, queues);
         }
         Ok(())
     }

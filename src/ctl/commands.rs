@@ -297,6 +297,12 @@ pub static GROUPS: &[(&str, &[Command])] = &[
             list: None, banner: |run| Ok(format!("Moving group '{}' of stream '{}' in vhost '{}' ...", run.argument(1), run.argument(0), run.vhost())), run: stream_groups::seek,
         },
         Command {
+            name: "replay", usage: "replay [--vhost <vhost>] <queue or stream> [--to <queue>] [--offset <first|offset|interval>] [--timestamp <seconds>] [--partition <n>] [--count <n>] [--rate <n a second>]",
+            help: "Places messages of a stream, or acknowledged ones that a queue retains, into a queue once more", least: 1, most: 1,
+            flags: &[flag("to", None, true), flag("offset", None, true), flag("timestamp", None, true), flag("partition", None, true), flag("count", None, true), flag("rate", None, true)],
+            list: None, banner: |run| Ok(format!("Replaying messages of '{}' in vhost '{}' ...", run.argument(0), run.vhost())), run: stream_groups::replay,
+        },
+        Command {
             name: "delete_stream_group", usage: "delete_stream_group [--vhost <vhost>] <stream> <group>",
             help: "Forgets a group and cancels its consumers", least: 2, most: 2, flags: &[],
             list: None, banner: |run| Ok(format!("Deleting group '{}' of stream '{}' in vhost '{}' ...", run.argument(1), run.argument(0), run.vhost())), run: stream_groups::delete,

@@ -119,7 +119,7 @@ fn carry_out(command: &Command, options: &Options) -> Result<(), Failure> {
     let uri = options.uri.clone().or(variable).unwrap_or(HERE.to_owned());
     let uri = Uri::parse(&uri).map_err(|fault| Failure::usage(USAGE, fault))?;
     let unasked = match command.name {
-        "redrive" => dead_letters::PATIENCE,
+        "redrive" | "replay" => dead_letters::PATIENCE,
         _ => CALL,
     };
     let client = Client::new(uri, options.timeout.unwrap_or(unasked))?;

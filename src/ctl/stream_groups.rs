@@ -96,6 +96,46 @@ pub fn seek(run: &Run<'_>) -> Result<Output, Failure> {
     Ok(Output::Document(moved, text))
 }
 
+/// replay
+pub fn replay(run: &Run<'_>) -> Result<Output, Failure> {
+    let mut body = serde_json::Map::new();
+    let wrong = |option: &str, text: &str| {
+        Failure::usage(
+            USAGE,
+            format!("Invalid options for this command:\n--{option} : {text}"),
+        )
+    };
+    if let Some(to) = run.options.own("to") {
+        body.insert("to".into(), to.into());
+    }
+    if let Some(offset) = run.options.own("offset") {
+        let number = offset.parse::<i64>();
+        body.insert(
+            "offset".into(),
+            number.map_or_else(|_| offset.into(), Value::from),
+        );
+    }
+    for option in ["timestamp", "partition", "count"] {
+        if let Some(text) = run.options.own(option) {
+            let number: u64 = text.parse().map_err(|_| wrong(option, text))?;
+            body.insert(option.into(), number.into());
+        }
+    }
+    if let Some(rate) = run.options.own("rate") {
+        let number: f64 = rate.parse().map_err(|_| wrong("rate", rate))?;
+        body.insert("rate".into(), json!(number));
+    }
+    let place = path(&["leveret", "queues", run.vhost(), run.argument(0), "replay"]);
+    let reply = run.client.post(&place, &Value::Object(body))?;
+    let tally = answered(run, &place, reply)?;
+    let placed = tally.get("placed").and_then(Value::as_u64).unwrap_or(0);
+    let mut text = format!("Placed {placed} messages");
+    if tally.get("complete") == Some(&Value::Bool(false)) {
+        text.push_str("; then the queue had no room for more");
+    }
+    Ok(Output::Document(tally, text))
+}
+
 /// delete_stream_group
 pub fn delete(run: &Run<'_>) -> Result<Output, Failure> {
     let place = place(run);

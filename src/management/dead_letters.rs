@@ -34,7 +34,8 @@ const PAUSE: Duration = Duration::from_millis(2);
 /// Longest sleep of a redrive: it looks whether the broker stops.
 const SLEEP_MAX: Duration = Duration::from_millis(250);
 
-fn queue(call: &Call) -> Result<(Arc<Vhost>, Arc<Queue>), Refusal> {
+/// The queue that the path names, for somebody who may read it.
+pub fn queue(call: &Call) -> Result<(Arc<Vhost>, Arc<Queue>), Refusal> {
     let vhost = call.vhost()?;
     let name = call.param("name");
     vhost.queue(name).ok_or_else(Refusal::missing)?;
@@ -51,9 +52,35 @@ fn number(call: &Call, name: &str, default: u64, most: u64) -> Result<u64, Refus
     number.ok_or_else(|| Refusal::bad(format!("{name} must be a number from 0 to {most}")))
 }
 
-/// GET /leveret/queues/vhost/name/peek.
+/// GET /leveret/queues/vhost/name/peek. Of a stream with partitions it shows the one that `partition` names.
 pub fn peek(call: &Call) -> Result<Answer, Refusal> {
     let (_, queue) = queue(call)?;
+    let queue = match queue.partitions() {
+        [] => queue,
+        parts => {
+            let most = parts.len() as u64 - 1;
+            let at = number(call, "partition", 0, most)? as usize;
+            Arc::clone(&parts[at])
+        }
+    };
+    show_some(call, &queue)
+}
+
+/// GET /leveret/queues/vhost/name/acked: the same for what a queue retains of what was acknowledged.
+pub fn acked(call: &Call) -> Result<Answer, Refusal> {
+    let (_, queue) = queue(call)?;
+    show_some(call, retained(&queue)?)
+}
+
+/// The stream of what a queue retains.
+pub fn retained(queue: &Queue) -> Result<&Arc<Queue>, Refusal> {
+    queue.acked().ok_or_else(|| {
+        let resource = queue.resource();
+        Refusal::bad(format!("{resource} has no x-retain-acked"))
+    })
+}
+
+fn show_some(call: &Call, queue: &Arc<Queue>) -> Result<Answer, Refusal> {
     let count = number(call, "count", PEEK_DEFAULT, PEEK_MAX)?;
     let offset = number(call, "offset", 0, OFFSET_MAX)?;
     let from = number(call, "from", 0, u64::MAX)?;
@@ -71,7 +98,7 @@ pub fn peek(call: &Call) -> Result<Answer, Refusal> {
     };
     let mut look = Look {
         call,
-        queue: &queue,
+        queue,
         next: Some(from),
         page: PAGE_MESSAGES / 16,
     };

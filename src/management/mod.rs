@@ -34,6 +34,7 @@ mod permissions;
 mod policies;
 mod properties;
 mod queues;
+mod replay;
 mod routes;
 mod stall;
 mod stream_groups;

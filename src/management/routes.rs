@@ -6,7 +6,7 @@ use super::login::Who::{
 use super::{
     Answer, Call, Refusal, bindings, channels, connections, dead_letters, definitions, exchanges,
     health, limits, messages, operation, overview, parameters, permissions, policies, queues,
-    stream_groups, users, vhosts,
+    replay, stream_groups, users, vhosts,
 };
 
 /// The methods that routes know.
@@ -210,6 +210,8 @@ pub static ROUTES: &[Route] = &[
 
     route("/leveret/queues/{vhost}/{name}/peek", &[get(Vhost, dead_letters::peek)]),
     route("/leveret/queues/{vhost}/{name}/redrive", &[post(Vhost, dead_letters::redrive)]),
+    route("/leveret/queues/{vhost}/{name}/acked", &[get(Vhost, dead_letters::acked)]),
+    route("/leveret/queues/{vhost}/{name}/replay", &[post(Vhost, replay::replay)]),
     route("/leveret/queues/{vhost}/{name}/groups", &[get(Vhost, stream_groups::all)]),
     route("/leveret/queues/{vhost}/{name}/groups/{group}", &[get(Vhost, stream_groups::one), put(Vhost, stream_groups::put), delete(Vhost, stream_groups::delete)]),
     route("/leveret/app", &[get(Monitor, operation::app), put(Administrator, operation::set_app)]),

@@ -42,6 +42,7 @@ const OVERFLOW: &str = "x-overflow";
 const CONSUMER_TIMEOUT: &str = "x-consumer-timeout";
 const SYNC: &str = "x-sync";
 const MAX_AGE: &str = "x-max-age";
+const RETAIN_ACKED: &str = "x-retain-acked";
 const PARTITIONS: &str = "x-partitions";
 const PARTITION_KEY: &str = "x-partition-key";
 const SEGMENT_SIZE: &str = "x-stream-max-segment-size-bytes";
@@ -152,6 +153,8 @@ pub struct QueueArguments {
     pub sync: Option<Urgency>,
     /// `x-dedup-window`, `x-dedup-size`, `x-dedup-header`, `x-message-deduplication`.
     pub dedup: Option<Dedup>,
+    /// `x-retain-acked`: milliseconds that what was acknowledged stays readable.
+    pub retain_acked_ms: Option<u64>,
     /// `x-max-age`, milliseconds.
     pub max_age_ms: Option<u64>,
     /// `x-partitions`: how many a stream has; 0 is none, and so is 1.
@@ -251,6 +254,7 @@ const ARGUMENTS: &[Argument] = &[
     newer(row(RETRY_JITTER, C | Q, checks::retry_jitter)),
     newer(row("x-exact-ttl", C | Q, checks::boolean)),
     newer(row(SYNC, C | Q | S, checks::sync)),
+    newer(row(RETAIN_ACKED, C | Q, checks::retain_acked)),
     newer(row(PARTITIONS, S, checks::partitions)),
     newer(row(PARTITION_KEY, S, checks::partition_key)),
     newer(row(RELAXED_REDECLARE, C | Q | S, checks::boolean)),
@@ -308,6 +312,10 @@ pub fn parse(
             ));
         }
     }
+    if get(arguments, RETAIN_ACKED).is_some() && !durable {
+        let reason = "\"only a durable queue can\"";
+        return Err(Reply::invalid_argument(RETAIN_ACKED, resource, reason));
+    }
     if kind != QueueKind::Classic {
         checks::kind_properties(resource, arguments, kind, durable, exclusive, auto_delete)?;
     }
@@ -337,6 +345,7 @@ pub fn parse(
             false => Urgency::Synced,
         }),
         dedup: dedup::of(arguments),
+        retain_acked_ms: text(arguments, RETAIN_ACKED).and_then(|age| checks::days_or_age(&age)),
         max_age_ms: text(arguments, MAX_AGE).and_then(|age| age_ms(age.as_bytes())),
         partitions: match number(arguments, PARTITIONS) {
             Some(count @ 2..) => count as u16,

@@ -282,6 +282,7 @@ impl Core {
         };
         // Only some kinds of queue tell how often a message came back.
         let shown = if self.rules.shows_count { u32::MAX } else { 0 };
+        let lends = self.rules.retain_acked_ms.is_none();
         loop {
             let mailbox = Arc::clone(&self.consumers.at(turn.0).spec.mailbox);
             let mut slot = mailbox.slot();
@@ -289,7 +290,8 @@ impl Core {
                 let (index, counted) = turn;
                 let consumer = self.consumers.at(index);
                 if slot.has_room(&mut consumer.share) {
-                    let mut delivery = Self::take(&mut self.slots, sequence, consumer, counted);
+                    let mut delivery =
+                        Self::take(&mut self.slots, sequence, consumer, counted, lends);
                     delivery.returned &= shown;
                     self.ready -= 1;
                     self.ready_bytes -= delivery.message.body_len() as u64;
@@ -320,12 +322,20 @@ impl Core {
     }
 
     #[inline]
-    fn take(slots: &mut Slots, sequence: u64, consumer: &Consumer, counted: bool) -> Delivery {
+    fn take(
+        slots: &mut Slots,
+        sequence: u64,
+        consumer: &Consumer,
+        counted: bool,
+        lends: bool,
+    ) -> Delivery {
         slots.take_ready(sequence);
         let slot = slots.get_mut(sequence).expect("a ready message is there");
         slot.state = State::Delivered;
         slot.consumer = consumer.number;
-        let message = if consumer.spec.no_ack {
+        // What needs no ack is not needed any more, unless it is to be retained.
+        let lends = consumer.spec.no_ack && lends;
+        let message = if lends {
             slot.message.take()
         } else {
             slot.message.clone()
@@ -338,7 +348,7 @@ impl Core {
             sequence,
             message: message.expect("a ready message has its bytes"),
         };
-        if consumer.spec.no_ack {
+        if lends {
             slots.lent(&delivery.message);
         }
         delivery
@@ -362,7 +372,11 @@ impl Core {
             slot.state = State::Delivered;
             slot.consumer = 0;
             let message = if no_ack {
-                self.remove(sequence)
+                let message = self.remove(sequence);
+                if self.rules.retain_acked_ms.is_some() {
+                    effects.acked.extend(message.clone());
+                }
+                message
             } else {
                 self.unacked += 1;
                 slot.message.clone()
@@ -397,6 +411,7 @@ impl Core {
         now: u64,
         effects: &mut Effects,
     ) {
+        let retains = self.rules.retain_acked_ms.is_some();
         for sequence in sequences {
             let Some(slot) = self
                 .slots
@@ -408,7 +423,10 @@ impl Core {
             self.unacked -= 1;
             self.consumers.settled(slot.consumer);
             if outcome == Outcome::Ack {
-                self.remove(sequence);
+                let message = self.remove(sequence);
+                if retains {
+                    effects.acked.extend(message);
+                }
             } else {
                 self.turn_down(sequence, outcome, now, effects);
             }

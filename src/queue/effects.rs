@@ -7,6 +7,7 @@ use smallvec::SmallVec;
 use super::overflow::Rejects;
 use super::paging::Want;
 use super::slots::Garbage;
+use crate::message::Message;
 
 /// Collected under the lock, performed after it: first [`wake`](Effects::wake), then whatever the flags ask of the broker.
 #[derive(Default)]
@@ -26,6 +27,8 @@ pub struct Effects {
     pub pushed: u64,
     /// What was refused of a publish; its letters are to be dead-lettered.
     pub refused: Option<Box<Rejects>>,
+    /// Acknowledged messages that are to be retained.
+    pub acked: Vec<Message>,
     /// Call `tick` at this time (milliseconds since the epoch).
     pub deadline: Option<u64>,
 }
@@ -53,6 +56,7 @@ impl Effects {
             || self.unfinished
             || self.refused.is_some()
             || self.pushed > 0
+            || !self.acked.is_empty()
             || self.load != Want::Nothing
             || self.deadline.is_some()
     }

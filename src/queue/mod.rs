@@ -157,6 +157,8 @@ pub struct Queue {
     default_sync: Urgency,
     /// What keeps its messages, where that is not itself.
     partitions: OnceLock<Partitions>,
+    /// What it retains of what was acknowledged.
+    acked: OnceLock<Arc<Queue>>,
     /// The policies in its rules. Changed under the queue's lock.
     applied: Mutex<Applied>,
     core: Mutex<Core>,
@@ -246,6 +248,7 @@ impl Queue {
             journal,
             default_sync,
             partitions: OnceLock::new(),
+            acked: OnceLock::new(),
             applied: Mutex::default(),
             core: Mutex::new(core),
         })

@@ -1,4 +1,6 @@
-//! `x-partitions`: one name for several streams, each with the messages of some keys.
+//! Queues that belong to another: partitions, and what is retained of acknowledged messages.
+//!
+//! `x-partitions` is one name for several streams, each with the messages of some keys.
 //!
 //! The named queue holds nothing itself: whoever routes to it asks for the [home](Queue::home) of each message, by the routing key or
 //! by the header that `x-partition-key` names. Messages of one key stay in order; a group's consumers share the partitions
@@ -32,6 +34,16 @@ impl Queue {
     /// It has these from now on. Once.
     pub fn set_partitions(&self, partitions: Partitions) {
         let _ = self.partitions.set(partitions);
+    }
+
+    /// The stream of what was acknowledged, where it is retained.
+    pub fn acked(&self) -> Option<&Arc<Self>> {
+        self.acked.get()
+    }
+
+    /// That is this one from now on. Once.
+    pub fn set_acked(&self, acked: Arc<Self>) {
+        let _ = self.acked.set(acked);
     }
 
     /// Whether a message's headers say where it is at home.

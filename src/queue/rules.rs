@@ -56,6 +56,8 @@ pub struct Rules {
     pub retry: Option<Retry>,
     /// What a stream keeps: `x-max-age`, `x-max-length-bytes`, `x-stream-max-segment-size-bytes`.
     pub retention: Retention,
+    /// `x-retain-acked`: milliseconds that what was acknowledged stays readable.
+    pub retain_acked_ms: Option<u64>,
     /// `x-partitions`: how many a stream has; 0 is none.
     pub partitions: u16,
     /// `x-partition-key`: the header that has a message's key, instead of its routing key.
@@ -80,6 +82,7 @@ impl Rules {
             order: Order::of(arguments),
             retry: arguments.retry,
             retention: arguments.retention(),
+            retain_acked_ms: arguments.retain_acked_ms,
             partitions: arguments.partitions,
             partition_key: arguments.partition_key.clone(),
             partition: None,

@@ -79,6 +79,13 @@ impl Locked<'_> {
         receipt
     }
 
+    /// The offset that a place in a stream stands for now, and that of the next message.
+    pub fn resolve(&self, place: OffsetSpec, now: u64) -> Option<(u64, u64)> {
+        let (stream, log) = (self.core.stream.as_deref()?, self.core.log.as_ref()?);
+        let (_, next) = stream.range();
+        Some((place.resolve(&(stream, &log.ledger), now), next))
+    }
+
     /// What there is to say of it, if it is a stream.
     pub fn stream_figures(&self) -> Option<StreamFigures> {
         let stream = self.core.stream.as_ref()?;

@@ -24,6 +24,7 @@ mod operation;
 mod own_policies;
 mod policies;
 mod queues;
+mod retained;
 mod stream_groups;
 mod users;
 mod vhosts;

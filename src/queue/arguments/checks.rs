@@ -4,6 +4,7 @@ use amq_protocol::types::{AMQPValue, FieldTable};
 
 use super::{DEAD_LETTER_EXCHANGE, QueueKind, RETRY_MIN, Reason, get, retry};
 use crate::queue::partitions::PARTITIONS_MAX;
+use crate::queue::stream::offset::age_ms;
 use crate::wire::limits::{SHORT_STRING_BYTES_MAX, TTL_MS_MAX};
 use crate::wire::reply::Reply;
 use crate::wire::table::{integer, type_name};
@@ -269,6 +270,22 @@ fn is_quorum(arguments: &FieldTable) -> bool {
 }
 
 /// `7D`: digits and one of the units Y, M, D, h, m, s.
+/// An age in milliseconds; days may be `d`, too.
+pub(super) fn days_or_age(age: &str) -> Option<u64> {
+    match age.strip_suffix('d') {
+        Some(days) => age_ms(format!("{days}D").as_bytes()),
+        None => age_ms(age.as_bytes()),
+    }
+}
+
+pub(super) fn retain_acked(value: &AMQPValue, _: &FieldTable) -> Checked {
+    let age = std::str::from_utf8(text(value)?).unwrap_or_default();
+    match days_or_age(age) {
+        Some(1..) => Ok(()),
+        _ => Err("\"expected an age as 7d or 12h\"".to_owned()),
+    }
+}
+
 pub(super) fn partitions(value: &AMQPValue, arguments: &FieldTable) -> Checked {
     match whole(value)? {
         number if number > i64::from(PARTITIONS_MAX) => {

@@ -95,6 +95,7 @@ fn every_argument_that_works_is_typed() {
             group_header: None,
             retry: None,
             exact_ttl: false,
+            retain_acked_ms: None,
             max_age_ms: None,
             partitions: 0,
             partition_key: None,

@@ -278,7 +278,8 @@ impl Core {
 
     /// Bodies of messages that are out, and of those that came back, as far as the journal has them.
     fn evict_taken(&mut self, limits: Limits) -> Step {
-        if !limits.taken {
+        // What is out is retained once it is acknowledged.
+        if !limits.taken || self.rules.retain_acked_ms.is_some() {
             return Step::Nothing;
         }
         let ledger = self.log.as_ref().map(|log| &log.ledger);

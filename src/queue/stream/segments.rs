@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 
 /// `x-stream-max-segment-size-bytes` where nobody says otherwise, as in RabbitMQ.
 pub const SEGMENT_BYTES: u64 = 500_000_000;
+/// Where age counts, a segment spans no more than this part of it, so that little stays for longer than it is to. RabbitMQ begins a
+/// new one by size alone.
+const AGE_PARTS: u64 = 8;
 /// What a message counts besides its body: names, properties, frames.
 const MESSAGE_OVERHEAD: u64 = 64;
 
@@ -14,8 +17,20 @@ const MESSAGE_OVERHEAD: u64 = 64;
 struct Segment {
     first: u64,
     bytes: u64,
+    /// When its first message came.
+    first_ms: u64,
     /// When its last message came, milliseconds since the epoch.
     last_ms: u64,
+}
+
+impl Segment {
+    /// Whether the next message belongs to it, too: it has room, and, where age counts, is no longer than a part of that.
+    fn goes_on(&self, now_ms: u64, retention: &Retention) -> bool {
+        let is_long = retention
+            .age_ms
+            .is_some_and(|most| now_ms.saturating_sub(self.first_ms) > most / AGE_PARTS);
+        self.bytes < retention.segment_bytes && !is_long
+    }
 }
 
 /// See the module.
@@ -59,13 +74,14 @@ impl Segments {
         let bytes = bodies + count * MESSAGE_OVERHEAD;
         self.bytes += bytes;
         match self.all.back_mut() {
-            Some(last) if last.bytes < retention.segment_bytes => {
+            Some(last) if last.goes_on(now_ms, retention) => {
                 last.bytes += bytes;
                 last.last_ms = last.last_ms.max(now_ms);
             }
             _ => self.all.push_back(Segment {
                 first,
                 bytes,
+                first_ms: now_ms,
                 last_ms: now_ms,
             }),
         }
@@ -150,11 +166,12 @@ mod tests {
             bytes: None,
             age_ms: Some(50),
         };
+        // Six milliseconds each, seven messages of one a millisecond.
         let mut segments = filled(&retention);
-        assert_eq!(segments.next_end(&retention), Some(60));
-        assert_eq!(segments.trim(&retention, 59), None);
-        assert_eq!(segments.trim(&retention, 60), Some(10));
-        assert_eq!(segments.trim(&retention, 1_000_000), Some(90));
+        assert_eq!(segments.next_end(&retention), Some(57));
+        assert_eq!(segments.trim(&retention, 56), None);
+        assert_eq!(segments.trim(&retention, 57), Some(7));
+        assert_eq!(segments.trim(&retention, 1_000_000), Some(98));
         assert_eq!(segments.next_end(&retention), None);
     }
 }
