@@ -71,7 +71,7 @@ pub fn seek(run: &Run<'_>) -> Result<Output, Failure> {
         },
         _ => {
             let text = "Either an offset or --timestamp must be given";
-            return Err(Failure::usage(USAGE, text.to_owned()));
+            return Err(Failure::usage(USAGE, text));
         }
     };
     let mut place = place(run);
