@@ -103,6 +103,19 @@ impl From<Denied> for Refusal {
     }
 }
 
+impl Refusal {
+    /// What AMQP refuses with the end of a connection, code and all, as RabbitMQ shows it where it asks over AMQP itself.
+    pub fn coded(reply: &Reply) -> Self {
+        Self::bad(format!("{} {}", reply.code, told(reply)))
+    }
+}
+
+/// A reply's text without its code's name.
+fn told(reply: &Reply) -> &str {
+    let text = reply.text.as_str();
+    text.split_once(" - ").map_or(text, |(_, told)| told)
+}
+
 impl From<Put> for Answer {
     fn from(put: Put) -> Self {
         match put {
@@ -115,10 +128,7 @@ impl From<Put> for Answer {
 /// What AMQP refuses, HTTP refuses: 403 is 401, everything else is the client's mistake. The text loses its code's name.
 impl From<Reply> for Refusal {
     fn from(reply: Reply) -> Self {
-        let text = reply
-            .text
-            .split_once(" - ")
-            .map_or(reply.text.as_str(), |(_, text)| text);
+        let text = told(&reply);
         match reply.code {
             403 => Self::not_authorised("Access refused."),
             404 => Self::not_found(text),

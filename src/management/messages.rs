@@ -13,9 +13,11 @@ use crate::broker::Broker;
 use crate::broker::publish::{Origin, Publish, Publisher};
 use crate::exchange::{Kind, extra_keys};
 use crate::message::Message;
+use crate::queue::arguments::QueueKind;
 use crate::queue::mailbox::Mailbox;
 use crate::queue::{Effects, Outcome, Queue, STEPS_MAX, Taken, arguments};
 use crate::wire::properties::Properties;
+use crate::wire::reply::Reply;
 
 /// Bytes of payloads that one answer brings; the message that passes it is the last.
 pub const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -162,6 +164,10 @@ pub fn get(call: &Call) -> Result<Answer, Refusal> {
     let truncate = truncate.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     call.access(&vhost)?.queue(Verb::Read, name)?;
     let queue = vhost.usable_queue(name, NO_CONNECTION)?;
+    if queue.kind == QueueKind::Stream {
+        let reply = Reply::not_for_streams("basic.get", &queue.resource());
+        return Err(Refusal::coded(&reply));
+    }
     let mut held = Held {
         broker: call.broker(),
         queue,

@@ -15,6 +15,7 @@ use crate::broker::vhost::Vhost;
 use crate::queue::Queue;
 use crate::queue::arguments::QueueKind;
 use crate::queue::policy::Policy;
+use crate::wire::reply::Reply;
 
 /// One as lists show it.
 pub fn document(call: &Call, queue: &Arc<Queue>) -> Value {
@@ -193,6 +194,9 @@ pub fn purge(call: &Call) -> Result<Answer, Refusal> {
     let name = &queue.spec.name;
     call.access(&vhost)?.queue(Verb::Read, name)?;
     let queue = vhost.usable_queue(name, NO_CONNECTION)?;
+    if queue.kind == QueueKind::Stream {
+        return Err(Reply::not_for_streams("queue.purge", &queue.resource()).into());
+    }
     let broker = call.broker();
     let (_, effects) = queue.purge(broker.now());
     broker.perform(&queue, effects);

@@ -31,6 +31,7 @@ use crate::wire::{erlang, table};
 
 /// `x-queue-type`.
 pub const QUEUE_TYPE: &str = "x-queue-type";
+const FILTER_SIZE: &str = "x-stream-filter-size-bytes";
 const DEAD_LETTER_EXCHANGE: &str = "x-dead-letter-exchange";
 const DEAD_LETTER_ROUTING_KEY: &str = "x-dead-letter-routing-key";
 const DEAD_LETTER_STRATEGY: &str = "x-dead-letter-strategy";
@@ -241,7 +242,7 @@ const ARGUMENTS: &[Argument] = &[
     row(DELIVERY_LIMIT, C | Q, checks::delivery_limit),
     row(MAX_AGE, S, checks::max_age),
     row(SEGMENT_SIZE, S, checks::not_negative),
-    newer(row("x-stream-filter-size-bytes", S, checks::anything)),
+    newer(row(FILTER_SIZE, S, checks::anything)),
     row("x-initial-cluster-size", S, checks::positive),
     row("x-queue-master-locator", C, checks::anything),
     row("x-queue-leader-locator", C | Q | S, checks::leader_locator),
@@ -419,23 +420,28 @@ pub fn stored(arguments: &FieldTable, kind: QueueKind) -> FieldTable {
     stored
 }
 
+/// The kind of a queue that has these arguments.
+pub fn kind_of(existing: &FieldTable) -> QueueKind {
+    match get(existing, QUEUE_TYPE) {
+        Some(AMQPValue::LongString(name)) => QueueKind::named(name.as_bytes()).unwrap_or_default(),
+        _ => QueueKind::Classic,
+    }
+}
+
 /// Whether a declare of an existing queue means the same by its arguments; the reply names the first that differs.
 ///
 /// Only arguments that the existing queue's kind takes are compared; numbers by value, whatever their width; a missing
-/// `x-queue-type` is `classic` on either side.
+/// `x-queue-type` is `classic` on either side. RabbitMQ forgets the size of a stream's filters, which changes nothing here either.
 pub fn equivalent(
     existing: &FieldTable,
     received: &FieldTable,
     resource: &str,
 ) -> Result<(), Reply> {
     let classic = AMQPValue::LongString(LongString::from("classic"));
-    let kind = match get(existing, QUEUE_TYPE) {
-        Some(AMQPValue::LongString(name)) => QueueKind::named(name.as_bytes()).unwrap_or_default(),
-        _ => QueueKind::Classic,
-    };
+    let kind = kind_of(existing);
     for argument in ARGUMENTS
         .iter()
-        .filter(|argument| argument.kinds & kind.bit() != 0)
+        .filter(|argument| argument.kinds & kind.bit() != 0 && argument.name != FILTER_SIZE)
     {
         let (mut current, mut new) = (get(existing, argument.name), get(received, argument.name));
         if argument.name == QUEUE_TYPE {

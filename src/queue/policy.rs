@@ -21,7 +21,7 @@ pub enum Merge {
     Least,
     /// The smaller number, unless one is negative, which is no limit and wins.
     LeastLimit,
-    /// The operator's before the policy's, the argument before both.
+    /// The operator's before the policy's, the argument before both (but see [`merged`]).
     First,
 }
 
@@ -211,15 +211,21 @@ fn add(table: &mut FieldTable, name: &str, value: &AMQPValue, merge: Merge) {
     table.insert(ShortString::from(name), value);
 }
 
-/// A queue's arguments and what its policies add to them.
+/// A queue's arguments and what its policies add to them. For a stream a policy goes before the argument, smaller or not, as in
+/// RabbitMQ.
 fn merged(arguments: &FieldTable, applied: &Applied) -> FieldTable {
     let mut merged = arguments.clone();
     let definition = applied.definition();
+    let is_stream = arguments::kind_of(arguments) == Stream;
     for key in KEYS {
         let (Some(argument), Some(value)) = (key.argument, definition.inner().get(key.name)) else {
             continue;
         };
-        add(&mut merged, argument, &within_range(key, value), key.merge);
+        if is_stream {
+            merged.insert(ShortString::from(argument), value.clone());
+        } else {
+            add(&mut merged, argument, &within_range(key, value), key.merge);
+        }
     }
     // A policy's routing key counts only where there is an exchange.
     if !merged.contains_key(DLX) && !arguments.contains_key(DLX_KEY) {
@@ -381,6 +387,23 @@ mod tests {
         assert_eq!(rules.expires_ms, Some(7));
         let rules = rules_of(of(&[("x-max-length", 5)]), &both);
         assert_eq!(rules.limits.messages, Some(5));
+    }
+
+    #[test]
+    fn for_a_stream_the_policy_goes_before_the_argument() {
+        let mut arguments = texts(&[("x-queue-type", "stream"), ("x-max-age", "1s")]);
+        for (name, number) in [
+            ("x-max-length-bytes", 10),
+            ("x-stream-max-segment-size-bytes", 3),
+        ] {
+            arguments.insert(name.into(), AMQPValue::LongLongInt(number));
+        }
+        let mut policy = of(&[("max-length-bytes", 100)]);
+        policy.insert("max-age".into(), AMQPValue::LongString("1h".into()));
+        let operator = of(&[("max-length-bytes", 70)]);
+        let kept = rules_of(arguments, &applied(policy, operator)).retention;
+        assert_eq!((kept.bytes, kept.age_ms), (Some(70), Some(3_600_000)));
+        assert_eq!(kept.segment_bytes, 3);
     }
 
     #[test]

@@ -100,3 +100,22 @@ fn what_is_wrong_is_named() {
     missing.is(404, r#"{"error":"not_found","reason":"queue_not_found"}"#);
     guest().delete(&format!("/queues/%2F/{name}")).is(204, "");
 }
+
+#[test]
+fn streams_are_read_by_consumers_only_and_not_purged() {
+    let name = unique("stream");
+    let path = format!("/queues/%2F/{name}");
+    let body = r#"{"durable":true,"arguments":{"x-queue-type":"stream"}}"#;
+    guest().put(&path, body).is(201, "");
+    publish(&name, json!({}), "stays", "string").is(200, r#"{"routed":true}"#);
+    let refused = |said: &str| {
+        let reason = format!("{said} not supported by stream queues queue '{name}' in vhost '/'");
+        json!({"error": "bad_request", "reason": reason}).to_string()
+    };
+    get(&name, "ack_requeue_false", 1, "auto").is(400, &refused("540 basic.get"));
+    guest()
+        .delete(&format!("{path}/contents"))
+        .is(400, &refused("queue.purge"));
+    assert_eq!(guest().get(&path).json()["messages"], 1);
+    guest().delete(&path).is(204, "");
+}

@@ -55,6 +55,30 @@ fn a_redeclare_with_another_age_is_refused() {
 }
 
 #[test]
+fn a_redeclare_does_not_compare_the_size_of_filters() {
+    let mut peer = shared().channel();
+    let name = declared(&mut peer);
+    let arguments =
+        table! { "x-queue-type" => "stream", "x-stream-filter-size-bytes" => Value::I32(20) };
+    peer.ask(
+        1,
+        &queue::declare(&name, "durable", arguments),
+        &queue::declare_ok(&name, 0, 0),
+    );
+}
+
+#[test]
+fn an_offset_that_is_none_is_named_before_a_priority() {
+    let mut peer = shared().channel();
+    let name = declared(&mut peer);
+    let arguments = table! { "x-priority" => Value::I32(1), "x-stream-offset" => "10" };
+    let text = format!(
+        "PRECONDITION_FAILED - invalid arg 'x-stream-offset' for queue '{name}' in vhost '/': {{invalid_stream_offset_arg,{{longstr,<<\"10\">>}}}}"
+    );
+    peer.refused(1, &basic::consume(&name, "c", "", arguments), 406, &text);
+}
+
+#[test]
 fn get_and_purge_close_the_connection() {
     let mut peer = shared().channel();
     let name = declared(&mut peer);
@@ -105,6 +129,7 @@ fn arguments_that_mean_nothing_are_named() {
     let bad: Vec<(&str, Value)> = vec![
         ("x-stream-offset", "foo".into()),
         ("x-stream-offset", "0.5h".into()),
+        ("x-stream-offset", "0s".into()),
         ("x-stream-offset", Value::Bool(true)),
         ("x-stream-offset", Value::F64(1.0)),
         ("x-stream-filter", list(vec![])),

@@ -48,7 +48,7 @@ def play(talk):
 
     # Where it begins.
     for case, offset, messages in [("first", "first", 6), ("1h", "1h", 6), ("7D", "7D", 6), ("0", 0, 6), ("3", 3, 3), ("5", 5, 1),
-                                   ("negative", -1, 6), ("more-negative", -5, 6), ("octet", Typed("b", 4), 2), ("long", Typed("l", 4), 2),
+                                   ("negative", -1, 1), ("more-negative", -5, 1), ("octet", Typed("b", 4), 2), ("long", Typed("l", 4), 2),
                                    ("short", Typed("s", 4), 2), ("bytes", Typed("x", b"first"), 6), ("epoch", Typed("T", 0), 6),
                                    ("last", "last", 1)]:
         s.read(f"offset.{case}", q, messages, x_stream_offset=offset)

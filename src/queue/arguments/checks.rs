@@ -342,7 +342,7 @@ pub(super) fn kind_properties(
             let text = "Exceeded max value for x-stream-max-segment-size-bytes";
             return Err(Reply::precondition_failed(text));
         }
-        let filter = get(arguments, "x-stream-filter-size-bytes");
+        let filter = get(arguments, super::FILTER_SIZE);
         if filter
             .is_some_and(|value| !integer(value).is_some_and(|bytes| (16..=255).contains(&bytes)))
         {

@@ -37,12 +37,16 @@ pub fn parse_consumer(
     kind: QueueKind,
 ) -> Result<ConsumerArguments, Reply> {
     let mut parsed = ConsumerArguments::default();
-    if kind == QueueKind::Stream && arguments.contains_key("x-priority") {
-        return Err(Reply::argument_of_other_type(
-            "x-priority",
-            resource,
-            kind.module(),
-        ));
+    if kind == QueueKind::Stream {
+        // Before all else, as RabbitMQ does.
+        parsed.wanted.offset = offset(resource, arguments)?;
+        if arguments.contains_key("x-priority") {
+            return Err(Reply::argument_of_other_type(
+                "x-priority",
+                resource,
+                kind.module(),
+            ));
+        }
     }
     if let Some(value) = get(arguments, "x-priority") {
         parsed.priority = match table::integer(value) {
@@ -62,7 +66,7 @@ pub fn parse_consumer(
         parsed.timeout_ms = number(arguments, CONSUMER_TIMEOUT);
     }
     if kind == QueueKind::Stream {
-        parsed.wanted = wanted(resource, arguments)?;
+        wanted(resource, arguments, &mut parsed.wanted)?;
         return Ok(parsed);
     }
     for name in [
@@ -78,15 +82,18 @@ pub fn parse_consumer(
     Ok(parsed)
 }
 
-/// What a consumer asks of a stream.
-fn wanted(resource: &str, arguments: &FieldTable) -> Result<Wanted, Reply> {
+/// Where a consumer of a stream begins.
+fn offset(resource: &str, arguments: &FieldTable) -> Result<Option<OffsetSpec>, Reply> {
+    get(arguments, STREAM_OFFSET)
+        .map(OffsetSpec::parse)
+        .transpose()
+        .map_err(|reason| Reply::invalid_argument(STREAM_OFFSET, resource, &reason))
+}
+
+/// What else a consumer asks of a stream.
+fn wanted(resource: &str, arguments: &FieldTable, wanted: &mut Wanted) -> Result<(), Reply> {
     let refused =
         |name: &str, reason: String| Err(Reply::invalid_argument(name, resource, &reason));
-    let offset = match get(arguments, STREAM_OFFSET).map(OffsetSpec::parse) {
-        None => None,
-        Some(Ok(offset)) => Some(offset),
-        Some(Err(reason)) => return refused(STREAM_OFFSET, reason),
-    };
     let name = match get(arguments, STREAM_GROUP) {
         None => is_true(arguments, OFFSET_TRACKING).then_some(None),
         Some(AMQPValue::Boolean(member)) => member.then_some(None),
@@ -104,13 +111,10 @@ fn wanted(resource: &str, arguments: &FieldTable) -> Result<Wanted, Reply> {
         Ok(terms) => terms,
         Err((name, reason)) => return refused(name, reason),
     };
-    let filter = match Filter::of(arguments) {
+    wanted.filter = match Filter::of(arguments) {
         Ok(filter) => filter,
         Err(reason) => return refused(filter::VALUES, reason),
     };
-    Ok(Wanted {
-        offset,
-        filter,
-        group: name.map(|name| Membership { name, terms }),
-    })
+    wanted.group = name.map(|name| Membership { name, terms });
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use amq_protocol::types::AMQPValue;
 
-use crate::wire::table;
+use crate::wire::{erlang, table};
 
 /// What a consumer asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +14,7 @@ pub enum OffsetSpec {
     /// Whatever is published from now on.
     #[default]
     Next,
-    /// This offset; one that is not kept any more is the first, one that is not there yet the next.
+    /// This offset; one that is not kept any more is the first, one that is not there yet is waited for.
     Offset(u64),
     /// The last so many messages: a negative offset, which is Leveret's own.
     FromEnd(u64),
@@ -47,25 +47,35 @@ impl OffsetSpec {
         }
         match value {
             AMQPValue::Timestamp(seconds) => Ok(Self::Since(seconds.saturating_mul(1000))),
-            AMQPValue::LongString(text) => match text.as_bytes() {
-                b"first" => Ok(Self::First),
-                b"last" => Ok(Self::Last),
-                b"next" => Ok(Self::Next),
-                text => age_ms(text).map(Self::Within).ok_or_else(|| {
-                    format!("{{invalid_offset_arg,{}}}", String::from_utf8_lossy(text))
-                }),
-            },
+            AMQPValue::LongString(text) => Self::named(text.as_bytes()),
+            AMQPValue::ByteArray(text) => Self::named(text.as_slice()),
             other => Err(format!("{{unacceptable_type,{}}}", table::type_name(other))),
         }
     }
 
-    /// The offset that it stands for now.
+    /// What a text means. No time at all is no interval, as in RabbitMQ, whose words these are.
+    fn named(text: &[u8]) -> Result<Self, String> {
+        match text {
+            b"first" => Ok(Self::First),
+            b"last" => Ok(Self::Last),
+            b"next" => Ok(Self::Next),
+            text => age_ms(text)
+                .filter(|age| *age > 0)
+                .map(Self::Within)
+                .ok_or_else(|| {
+                    let text = erlang::binary(text);
+                    format!("{{invalid_stream_offset_arg,{{longstr,{text}}}}}")
+                }),
+        }
+    }
+
+    /// The offset that it stands for now: never one that is gone, and beyond the end only one that was named.
     pub fn resolve(self, log: &impl Log, now: u64) -> u64 {
         let wanted = match self {
             Self::First => log.first(),
             Self::Last => log.last_batch(),
             Self::Next => log.next(),
-            Self::Offset(offset) => offset,
+            Self::Offset(offset) => return offset.max(log.first()),
             Self::FromEnd(count) => log.next().saturating_sub(count),
             Self::Since(time) => log.since(time),
             Self::Within(age) => log.since(now.saturating_sub(age)),
@@ -126,7 +136,8 @@ mod tests {
             (text("1h"), 100),
             (AMQPValue::LongLongInt(150), 150),
             (AMQPValue::ShortShortUInt(7), 100),
-            (AMQPValue::LongInt(1_000_000), 200),
+            (AMQPValue::LongInt(1_000_000), 1_000_000),
+            (AMQPValue::ByteArray(b"first".to_vec().into()), 100),
             (AMQPValue::LongLongInt(-10), 190),
             (AMQPValue::LongLongInt(i64::MIN), 100),
             (AMQPValue::Timestamp(170), 170),
@@ -144,6 +155,7 @@ mod tests {
             AMQPValue::LongString("".into()),
             AMQPValue::LongString("h".into()),
             AMQPValue::LongString("-1h".into()),
+            AMQPValue::LongString("0s".into()),
             AMQPValue::LongString("1.5h".into()),
             AMQPValue::LongString("99999999999999999999Y".into()),
             AMQPValue::Boolean(true),

@@ -58,7 +58,8 @@ impl Stream {
                 self.readers.insert(number, reader);
                 number
             }
-            Some(membership) => self.join(membership, wanted, tag, start)?,
+            // A group has a place in the stream, not one beyond its end.
+            Some(membership) => self.join(membership, wanted, tag, start.min(self.next))?,
         };
         let reader = self.readers.get_mut(&id).expect("it is there");
         // A stream's consumers are never exclusive.
