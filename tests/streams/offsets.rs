@@ -36,7 +36,7 @@ fn first_last_numbers_and_the_last_n() {
 }
 
 #[test]
-fn next_the_end_and_a_time_to_come_are_the_next_message() {
+fn next_an_offset_behind_the_end_and_a_time_to_come_are_the_next_message() {
     let mut peer = shared().channel();
     let name = filled(&mut peer, 3);
     let soon = now_ms() / 1000 + 3600;
@@ -44,6 +44,7 @@ fn next_the_end_and_a_time_to_come_are_the_next_message() {
         None,
         Some(Value::from("next")),
         Some(Value::I64(3)),
+        Some(Value::I64(1_000_000)),
         Some(Value::Time(soon)),
     ];
     for (at, offset) in offsets.iter().enumerate() {
@@ -55,23 +56,9 @@ fn next_the_end_and_a_time_to_come_are_the_next_message() {
         consume(&mut peer, channel, &name, 5, Table(arguments.collect()));
     }
     publish(&mut peer, &name, 3..5);
-    for channel in 2..6 {
+    for channel in 2..7 {
         assert_eq!(read(&mut peer, channel, 2), numbers(3..5));
     }
-}
-
-#[test]
-fn an_offset_behind_the_end_is_waited_for() {
-    let mut peer = shared().channel();
-    let name = filled(&mut peer, 3);
-    for (channel, offset) in [(2, 5), (3, 1_000_000)] {
-        peer.open(channel);
-        let arguments = table! { "x-stream-offset" => Value::I64(offset) };
-        consume(&mut peer, channel, &name, 5, arguments);
-    }
-    publish(&mut peer, &name, 3..8);
-    assert_eq!(read(&mut peer, 2, 3), numbers(5..8));
-    peer.quiet(3, &name);
 }
 
 #[test]

@@ -79,7 +79,7 @@ impl Stream {
 
     /// Moves a group, or makes one there. Returns the offset where it goes on.
     pub fn seek(&mut self, name: &str, to: OffsetSpec, ledger: &Ledger, now: u64) -> u64 {
-        let start = to.resolve(&(&*self, ledger), now).min(self.next);
+        let start = to.resolve(&(&*self, ledger), now);
         match self.groups.get(name) {
             Some(id) => {
                 let reader = self.readers.get_mut(id).expect("a group is a reader");

@@ -58,8 +58,7 @@ impl Stream {
                 self.readers.insert(number, reader);
                 number
             }
-            // A group has a place in the stream, not one beyond its end.
-            Some(membership) => self.join(membership, wanted, tag, start.min(self.next))?,
+            Some(membership) => self.join(membership, wanted, tag, start)?,
         };
         let reader = self.readers.get_mut(&id).expect("it is there");
         // A stream's consumers are never exclusive.
