@@ -209,6 +209,7 @@ pub static ROUTES: &[Route] = &[
     route("/bindings/{vhost}/e/{source}/e/{destination}/{props}", &[get(VhostMonitor, bindings::one_to_exchange), delete(Vhost, bindings::unbind_exchange)]),
 
     route("/leveret/queues/{vhost}/{name}/peek", &[get(Vhost, dead_letters::peek)]),
+    route("/leveret/exchanges/{vhost}/{exchange}/peek", &[get(Vhost, dead_letters::peek_exchange)]),
     route("/leveret/queues/{vhost}/{name}/redrive", &[post(Vhost, dead_letters::redrive)]),
     route("/leveret/queues/{vhost}/{name}/groups", &[get(Vhost, stream_groups::all)]),
     route("/leveret/queues/{vhost}/{name}/groups/{group}", &[get(Vhost, stream_groups::one), put(Vhost, stream_groups::put), delete(Vhost, stream_groups::delete)]),
