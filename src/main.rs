@@ -44,7 +44,7 @@ enum Command {
     Import(DefinitionsArguments),
     /// Write what is declared in a running broker, or in the data directory of a stopped one, as definitions.json
     Export(DefinitionsArguments),
-    /// Show messages that wait in a queue of a running broker, and change nothing
+    /// Show messages that wait in a queue of a running broker, or that a delayed message exchange holds, and change nothing
     Peek(PeekArguments),
     /// Bring dead letters back to the queues that they died in
     Redrive(RedriveArguments),
@@ -53,7 +53,11 @@ enum Command {
 #[derive(Args)]
 struct PeekArguments {
     /// The queue
-    queue: String,
+    #[arg(required_unless_present = "exchange", conflicts_with = "exchange")]
+    queue: Option<String>,
+    /// The delayed message exchange, in the place of a queue
+    #[arg(long, value_name = "EXCHANGE")]
+    exchange: Option<String>,
     #[command(flatten)]
     place: Place,
     /// Messages to show [default: 10]
@@ -114,12 +118,17 @@ struct Place {
 }
 
 /// A command of `leveret ctl` under its own name.
-fn ctl_line(command: &str, queue: String, options: Vec<(&str, Option<String>)>) -> ExitCode {
+fn ctl_line(
+    command: &str,
+    queue: Option<String>,
+    options: Vec<(&str, Option<String>)>,
+) -> ExitCode {
     let mut line = vec!["-q".to_owned(), command.to_owned()];
     for (option, value) in options {
         line.extend(value.map(|value| format!("--{option}={value}")));
     }
-    line.extend(["--".to_owned(), queue]);
+    line.push("--".to_owned());
+    line.extend(queue);
     ctl::run(line)
 }
 
@@ -128,6 +137,7 @@ impl PeekArguments {
         let options = vec![
             ("uri", self.place.uri),
             ("vhost", self.place.vhost),
+            ("exchange", self.exchange),
             ("count", self.count),
             ("offset", self.offset),
             ("from", self.from),
@@ -151,7 +161,7 @@ impl RedriveArguments {
             ("rate", self.rate),
             ("formatter", self.formatter),
         ];
-        ctl_line("redrive", self.queue, options)
+        ctl_line("redrive", Some(self.queue), options)
     }
 }
 
@@ -169,23 +179,40 @@ struct DefinitionsArguments {
     /// The data directory of a broker that is not running, instead of the HTTP API
     #[arg(long, value_name = "DIR", conflicts_with = "uri")]
     data_dir: Option<PathBuf>,
+    /// With --data-dir: the configuration file of that broker [default: the one that RABBITMQ_CONFIG_FILE names, or none]
+    #[arg(long, value_name = "FILE", requires = "data_dir")]
+    config: Option<PathBuf>,
+    /// With --data-dir: set any configuration key, as for serve; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", requires = "data_dir")]
+    set: Vec<String>,
 }
 
 impl DefinitionsArguments {
-    fn import(self) -> ExitCode {
-        let Some(directory) = &self.data_dir else {
+    fn import(mut self) -> ExitCode {
+        let Some(sources) = self.sources() else {
             return self.run("import_definitions");
         };
         let text = ctl::read_definitions(&self.file);
-        told(text.and_then(|text| server::import(directory, self.vhost.as_deref(), &text)))
+        told(text.and_then(|text| server::import(sources, self.vhost.as_deref(), &text)))
     }
 
-    fn export(self) -> ExitCode {
-        let Some(directory) = &self.data_dir else {
+    fn export(mut self) -> ExitCode {
+        let Some(sources) = self.sources() else {
             return self.run("export_definitions");
         };
-        let text = server::export(directory, self.vhost.as_deref());
+        let text = server::export(sources, self.vhost.as_deref());
         told(text.and_then(|text| ctl::write_definitions(&self.file, &text)))
+    }
+
+    /// What the broker is told that is not running.
+    fn sources(&mut self) -> Option<Sources> {
+        let data_dir = self.data_dir.take()?;
+        Some(Sources {
+            file: self.config.take(),
+            data_dir: Some(data_dir),
+            set: std::mem::take(&mut self.set),
+            ..Sources::from_process()
+        })
     }
 
     fn run(self, command: &str) -> ExitCode {
