@@ -122,6 +122,7 @@ impl Core {
         if let Some(stream) = self.stream() {
             stream.answer();
             stream.commit(&me.journal);
+            stream.listen(&me.journal);
             stream.serve_all(me, effects);
             effects.dying |= stream.is_dying();
         }

@@ -358,7 +358,12 @@ impl Part for Streams {
                 for _ in 0..1 + stage.random.below(4) {
                     let id = stage.number();
                     self.sent.insert(id, Sent::default());
-                    self.peer.publish("", self.queue, id, &Wanted::default());
+                    let wanted = Wanted {
+                        // A stream keeps it all the same.
+                        transient: stage.random.chance(20),
+                        ..Wanted::default()
+                    };
+                    self.peer.publish("", self.queue, id, &wanted);
                 }
             }
             4 => self.join(at, stage)?,
