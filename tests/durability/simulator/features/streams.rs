@@ -219,6 +219,18 @@ impl Streams {
         Ok(())
     }
 
+    fn publish(&mut self, stage: &mut Stage) -> u64 {
+        let id = stage.number();
+        self.sent.insert(id, Sent::default());
+        let wanted = Wanted {
+            // A stream keeps it all the same.
+            transient: stage.random.chance(20),
+            ..Wanted::default()
+        };
+        self.peer.publish("", self.queue, id, &wanted);
+        id
+    }
+
     /// Reads all that is there.
     fn read_all(&mut self, stage: &mut Stage) -> Verdict<Vec<(u64, u64)>> {
         let end = self.range(stage)?.end;
@@ -278,6 +290,33 @@ impl Streams {
             }
             _ => Ok(()),
         }
+    }
+
+    /// A reader that waits at the end gets what comes, and does nothing for that.
+    fn follow(&mut self, stage: &mut Stage) -> Verdict {
+        let tag = self.tag();
+        let arguments = [("x-stream-offset", wire::text("next"))];
+        self.peer
+            .ask_consume(READER, self.queue, &tag, PREFETCH, &arguments);
+        stage.answer(&mut self.peer)?;
+        let mut wanted = Vec::new();
+        for _ in 0..1 + stage.random.below(3) {
+            wanted.push(self.publish(stage));
+            stage.flush(&mut self.peer)?;
+            stage.background();
+        }
+        let mut seen = Vec::new();
+        for _ in 0..ROUNDS_MAX {
+            let come = self.listen(stage, &tag)?;
+            seen.extend(come.iter().map(|got| got.id));
+            if seen == wanted {
+                self.peer.ask_close(READER);
+                stage.answer(&mut self.peer)?;
+                return Ok(());
+            }
+            stage.work();
+        }
+        Err(format!("a reader at the end waits: {seen:?} of {wanted:?}"))
     }
 
     /// No group is further than what was acknowledged.
@@ -356,14 +395,7 @@ impl Part for Streams {
         match stage.random.below(10) {
             0..4 => {
                 for _ in 0..1 + stage.random.below(4) {
-                    let id = stage.number();
-                    self.sent.insert(id, Sent::default());
-                    let wanted = Wanted {
-                        // A stream keeps it all the same.
-                        transient: stage.random.chance(20),
-                        ..Wanted::default()
-                    };
-                    self.peer.publish("", self.queue, id, &wanted);
+                    self.publish(stage);
                 }
             }
             4 => self.join(at, stage)?,
@@ -437,6 +469,9 @@ impl Part for Streams {
         let all = self.read_all(stage)?;
         let range = self.range(stage)?;
         self.compare(all, &range)?;
+        if stage.random.chance(50) {
+            self.follow(stage)?;
+        }
         for at in 0..self.groups.len() {
             if stage.random.chance(50) {
                 self.finish(at, stage)?;
