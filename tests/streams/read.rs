@@ -1,5 +1,7 @@
 //! Reading: credit, acks, replay, the header, durability.
 
+use std::time::Duration;
+
 use super::stream::{consume, declared, filled, numbers, offset, publish, read};
 use crate::support::home::both;
 use crate::support::{End, Home, Properties, Value, basic, eventually, shared, tx};
@@ -244,5 +246,22 @@ fn many_readers_at_many_places() {
     for (from, peer) in &mut peers {
         let count = (150 - *from) as usize;
         assert_eq!(read(peer, 1, count), numbers(*from..150));
+    }
+}
+
+#[test]
+fn a_reader_at_the_end_gets_each_message_though_nothing_follows_it() {
+    let home = Home::with(&[]);
+    let mut peer = home.channel();
+    let name = declared(&mut peer);
+    let mut reader = home.channel();
+    consume(&mut reader, 1, &name, 1000, table! {});
+    peer.confirm(1);
+    for round in 0..200 {
+        // The second comes while the first is on its way to the disk, sooner or later.
+        peer.publish(1, "", &name, "first");
+        std::thread::sleep(Duration::from_micros(20 * round));
+        peer.publish(1, "", &name, "second");
+        assert_eq!(reader.texts(1, 2), ["first", "second"]);
     }
 }
