@@ -279,6 +279,8 @@ impl Part for Windows {
             // What a duplicate's confirm says is that the message is there of which it is one.
             let id = self.ids.get(&name);
             let last = id.filter(|id| id.alone).and_then(|id| id.last);
+            // One that came when the id did not count any more is another.
+            let last = last.filter(|last| last < number);
             if fate == Fate::Dropped
                 && let Some(first) = last.and_then(|last| self.sent.get_mut(&last))
                 && !first.weak
