@@ -137,6 +137,8 @@ pub struct Group {
     pub terms: Terms,
     waiting: BTreeMap<u64, Message>,
     out: BTreeMap<u64, Flight>,
+    /// How many each consumer has of them; few have any.
+    held: Vec<(u32, usize)>,
     dying: VecDeque<(u64, Message, Reason)>,
     /// Messages below this one may have been delivered in an earlier life of the process.
     delivered: u64,
@@ -169,6 +171,7 @@ impl Group {
             offsets,
             waiting: BTreeMap::new(),
             out: BTreeMap::new(),
+            held: Vec::new(),
             dying: VecDeque::new(),
             delivered,
             done: Vec::new(),
@@ -190,6 +193,7 @@ impl Group {
         self.returned.clear();
         self.waiting.clear();
         self.out.clear();
+        self.held.clear();
         self.dying.clear();
         self.delivered = 0;
         self.offsets = Offsets::new(floor, self.terms.encode());
@@ -224,14 +228,14 @@ impl Group {
         !self.steps.is_empty() || !self.done.is_empty() || !self.returned.is_empty()
     }
 
-    /// How many are out, and how many of them a consumer has.
+    /// How many are out.
     pub fn out(&self) -> usize {
         self.out.len()
     }
 
     /// Whether somebody else than this consumer has messages.
     pub fn others_have(&self, consumer: u32) -> bool {
-        self.out.values().any(|flight| flight.consumer != consumer)
+        self.held.iter().any(|(holder, _)| *holder != consumer)
     }
 
     /// The message goes to a consumer; returns whether it may have been delivered before, and how often it came back.
@@ -239,6 +243,10 @@ impl Group {
         let returned = self.offsets.returned(ahead.offset);
         let message = ahead.message.clone();
         self.out.insert(ahead.offset, Flight { consumer, message });
+        match self.held.iter_mut().find(|(holder, _)| *holder == consumer) {
+            Some((_, count)) => *count += 1,
+            None => self.held.push((consumer, 1)),
+        }
         (returned > 0 || ahead.offset < self.delivered, returned)
     }
 
@@ -264,6 +272,7 @@ impl Group {
         };
         let message = flight.message.clone();
         self.out.remove(&offset);
+        self.let_go(consumer);
         match outcome {
             Outcome::Ack => self.finish(offset),
             Outcome::Discard => return self.bury(offset, message, Reason::Rejected),
@@ -284,8 +293,21 @@ impl Group {
 
     /// A delivery that never left.
     pub fn unsend(&mut self, offset: u64, message: Message, cursor: u64) {
-        if self.out.remove(&offset).is_some() && offset < cursor {
+        let Some(flight) = self.out.remove(&offset) else {
+            return;
+        };
+        self.let_go(flight.consumer);
+        if offset < cursor {
             self.waiting.insert(offset, message);
+        }
+    }
+
+    fn let_go(&mut self, consumer: u32) {
+        if let Some(at) = self.held.iter().position(|(holder, _)| *holder == consumer) {
+            self.held[at].1 -= 1;
+            if self.held[at].1 == 0 {
+                self.held.swap_remove(at);
+            }
         }
     }
 

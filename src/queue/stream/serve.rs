@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Stream;
-use super::reader::{LOOKED_MAX, Source};
+use super::reader::{LOOKED_MAX, Reader, Source};
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::queue::mailbox::{Delivery, STREAMED};
@@ -24,6 +24,14 @@ impl Stream {
 
     /// Hands messages to one reader's consumers, as long as there are both.
     pub fn serve(&mut self, id: u32, me: &Arc<Queue>, effects: &mut Effects) {
+        let bytes = |stream: &Self| stream.readers.get(&id).map_or(0, Reader::bytes);
+        let before = bytes(self);
+        self.serve_one(id, me, effects);
+        self.windows = self.windows + bytes(self) - before;
+        self.wanting |= self.readers.get(&id).is_some_and(|reader| reader.wants);
+    }
+
+    fn serve_one(&mut self, id: u32, me: &Arc<Queue>, effects: &mut Effects) {
         let source = Source {
             tail: &self.tail,
             first: self.first,
@@ -69,6 +77,7 @@ impl Stream {
                     };
                     if let Some(seat) = self.seats.get_mut(&number) {
                         seat.out += 1;
+                        self.out += 1;
                     }
                     let consumer = reader.consumers.at(index);
                     let delivery = Delivery {
