@@ -7,6 +7,7 @@
 //! ```
 
 mod client;
+mod features;
 mod model;
 mod random;
 mod run;
@@ -41,6 +42,68 @@ fn what_was_confirmed_is_there_after_any_crash() {
 fn one() {
     let seed = std::env::var("LEVERET_FROM_SEED").expect("a seed");
     check(seed.parse().expect("a number"));
+}
+
+fn check_features(seed: u64) {
+    let outcome = features::run(seed, None, false);
+    if let Err(why) = outcome.verdict {
+        for line in &outcome.trace {
+            println!("{line}");
+        }
+        panic!("seed {seed}: {why}");
+    }
+}
+
+#[test]
+fn what_features_promise_holds_after_any_crash() {
+    for seed in 0..200 {
+        check_features(seed);
+    }
+}
+
+/// As [`one`].
+#[test]
+#[ignore = "to look at one seed"]
+fn one_of_features() {
+    let seed = std::env::var("LEVERET_FROM_SEED").expect("a seed");
+    check_features(seed.parse().expect("a number"));
+}
+
+#[test]
+#[ignore = "a campaign: as long as LEVERET_MINUTES or LEVERET_ROUNDS say"]
+fn campaign_of_features() {
+    crate::campaign::campaign("## Simulator of features", 20_000, |seed| {
+        let Outcome {
+            verdict, figures, ..
+        } = features::run(seed, None, false);
+        crate::campaign::Outcome {
+            rounds: figures.lives as u64,
+            confirmed: figures.confirmed as u64,
+            faults: verdict.err().into_iter().collect(),
+        }
+    });
+}
+
+#[test]
+fn features_of_a_seed_do_the_same_every_time() {
+    for seed in 0..10 {
+        let (one, other) = (
+            features::run(seed, None, false),
+            features::run(seed, None, false),
+        );
+        assert_eq!(one.hash, other.hash, "seed {seed}");
+        assert_eq!(one.figures, other.figures, "seed {seed}");
+    }
+}
+
+/// Each part of it finds out that syncs do nothing.
+#[test]
+fn a_feature_whose_syncs_do_nothing_is_found_out() {
+    for name in features::names() {
+        let mut seeds = 0..200;
+        let found = seeds.find(|seed| features::run(*seed, Some(name), true).verdict.is_err());
+        assert!(found.is_some(), "{name}");
+    }
 }
 
 #[test]

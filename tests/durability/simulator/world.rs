@@ -132,6 +132,12 @@ impl World {
         self.sessions.remove(&number);
     }
 
+    /// Whether the session of a client takes what it asks; if not, memory is full.
+    pub fn listens(&self, number: usize) -> bool {
+        let session = self.sessions.get(&number);
+        session.is_some_and(Session::wants_bytes)
+    }
+
     /// Lets time pass for queues.
     pub fn timers(&mut self) {
         while leveret::broker::timers::step(&self.broker) {}
