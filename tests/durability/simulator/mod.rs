@@ -69,13 +69,15 @@ fn one_of_features() {
     check_features(seed.parse().expect("a number"));
 }
 
+/// With all of its parts, or only with the one that `LEVERET_PART` names.
 #[test]
 #[ignore = "a campaign: as long as LEVERET_MINUTES or LEVERET_ROUNDS say"]
 fn campaign_of_features() {
+    let part = std::env::var("LEVERET_PART").ok();
     crate::campaign::campaign("## Simulator of features", 20_000, |seed| {
         let Outcome {
             verdict, figures, ..
-        } = features::run(seed, None, false);
+        } = features::run(seed, part.as_deref(), false);
         crate::campaign::Outcome {
             rounds: figures.lives as u64,
             confirmed: figures.confirmed as u64,
