@@ -160,9 +160,13 @@ impl Known {
         ids.window.is_some_and(in_window) || ids.held.is_some_and(|id| self.held.contains_key(&id))
     }
 
-    /// An id that counts until then.
-    pub fn see(&mut self, id: Id, until: u64, window: &Window, now: u64) {
-        self.window.push(id, until);
+    /// An id that counts until then; with the process it is forgotten unless its message is `persistent`.
+    pub fn see(&mut self, (id, until): (Id, u64), persistent: bool, window: &Window, now: u64) {
+        if persistent {
+            self.window.push(id, until);
+        } else {
+            self.window.push_passing(id, until);
+        }
         let size = usize::try_from(window.size).unwrap_or(usize::MAX);
         let mut steps = 0;
         while self.window.len() > size
@@ -247,7 +251,7 @@ mod tests {
             let (id, until) = ids.window.expect("it has one");
             let duplicate = known.has(&ids, now);
             if !duplicate {
-                known.see(id, until, &rule, now);
+                known.see((id, until), true, &rule, now);
             }
             duplicate
         };

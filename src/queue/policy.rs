@@ -106,6 +106,7 @@ pub const KEYS: &[Key] = &[
     key("consumer-timeout", "x-consumer-timeout", Merge::First),
     key("sync", "x-sync", Merge::First),
     key("exact-ttl", "x-exact-ttl", Merge::First),
+    key("group-header", "x-group-header", Merge::First),
     key("dedup-window", "x-dedup-window", Merge::First),
     key("dedup-size", "x-dedup-size", Merge::First),
     key("dedup-header", "x-dedup-header", Merge::First),

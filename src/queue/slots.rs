@@ -20,6 +20,7 @@ pub use self::index::Back;
 use self::index::Index;
 use self::row::{BLOCK, Row};
 use self::sweep::Compactor;
+use super::order::Order;
 use crate::message::Message;
 
 mod cold;
@@ -115,6 +116,8 @@ pub struct Slots {
     compactor: Compactor,
     /// Who is next, in a queue where that is not simply the oldest.
     index: Option<Box<Index>>,
+    /// The order that holds once the queue has been empty.
+    wanted: Option<Box<Order>>,
 }
 
 impl Slots {
@@ -203,6 +206,9 @@ impl Slots {
         self.compactor = Compactor::looked(self.next, 0);
         if let Some(index) = self.index.as_mut().filter(|index| index.is_roomy()) {
             index.clear();
+        }
+        if self.wanted.is_some() {
+            self.set_wanted_order();
         }
     }
 

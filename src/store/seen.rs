@@ -24,6 +24,9 @@ const EMPTY: u32 = u32::MAX;
 /// Most entries: their numbers must not meet in 32 bits.
 pub const ENTRIES_MAX: usize = 1 << 31;
 
+/// Set in the number of an entry that does not outlive the process; the largest number of all is none of those.
+const PASSING: u64 = 1 << 63;
+
 /// Two halves of the id, and the number. (A `u128` would be aligned to sixteen bytes.)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Entry([u64; 3]);
@@ -37,8 +40,21 @@ impl Entry {
         Id::from(self.0[0]) | Id::from(self.0[1]) << 64
     }
 
+    fn is_passing(self) -> bool {
+        self.0[2] >= PASSING && self.0[2] != u64::MAX
+    }
+
     fn number(self) -> u64 {
-        self.0[2]
+        if self.is_passing() {
+            self.0[2] & !PASSING
+        } else {
+            self.0[2]
+        }
+    }
+
+    /// What a checkpoint has of it: of one that does not outlive the process a number that lies behind all others.
+    fn kept(self) -> u64 {
+        if self.is_passing() { 0 } else { self.number() }
     }
 }
 
@@ -72,8 +88,17 @@ impl Seen {
         Some(self.at(place).number())
     }
 
-    /// One more. At [`ENTRIES_MAX`] the oldest goes.
+    /// One more, whose number is below 2^63 or the largest of all. At [`ENTRIES_MAX`] the oldest goes.
     pub fn push(&mut self, id: Id, number: u64) {
+        self.append(id, if number < PASSING { number } else { u64::MAX });
+    }
+
+    /// One more that counts for nothing in checkpoints.
+    pub fn push_passing(&mut self, id: Id, number: u64) {
+        self.append(id, PASSING | number.min(PASSING - 2));
+    }
+
+    fn append(&mut self, id: Id, number: u64) {
         if self.len() >= ENTRIES_MAX {
             self.pop();
         }
@@ -369,7 +394,7 @@ impl Snapshot {
                 let skip = if place == 0 { self.skip } else { 0 };
                 let mut piece = Vec::with_capacity(entries.len() * 23);
                 for entry in &entries[skip..] {
-                    write(&mut piece, entry.id(), entry.number());
+                    write(&mut piece, entry.id(), entry.kept());
                 }
                 piece
             })
@@ -402,6 +427,25 @@ mod tests {
         let mut mixed = Id::from(number).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
         mixed ^= mixed >> 61;
         mixed.wrapping_mul(0xbf58_476d_1ce4_e5b9_94d0_49bb_1331_11eb)
+    }
+
+    #[test]
+    fn what_does_not_outlive_the_process_is_found_until_then() {
+        let mut seen = Seen::default();
+        seen.push_passing(id(1), 5000);
+        seen.push_passing(id(2), u64::MAX);
+        seen.push(id(3), 5000);
+        seen.push(id(4), u64::MAX);
+        let all: Vec<_> = (1..5).map(|number| seen.find(id(number))).collect();
+        let forever = Some(u64::MAX >> 1);
+        assert_eq!(all[0], Some(5000));
+        assert!(all[1] >= forever.map(|number| number - 1), "{all:?}");
+        assert_eq!(all[2..], [Some(5000), Some(u64::MAX)]);
+        assert_eq!(seen.oldest(), Some(5000));
+        let bytes: Vec<u8> = seen.snapshot().pieces().flatten().collect();
+        let mut rest = &bytes[..];
+        let kept = std::iter::from_fn(|| read(&mut rest)).map(|(_, number)| number);
+        assert_eq!(kept.collect::<Vec<_>>(), [0, 0, 5000, u64::MAX]);
     }
 
     proptest! {

@@ -4,7 +4,7 @@
 use serde_json::{Value, json};
 
 use super::client::{Client, guest, of};
-use super::support::{End, Home, Peer, Properties, Table, exchange, queue, shared, unique};
+use super::support::{End, Home, Peer, Properties, Table, basic, exchange, queue, shared, unique};
 
 fn set(client: &Client, name: &str, pattern: &str, definition: Value) {
     let body = json!({"pattern": format!("^{pattern}$"), "definition": definition});
@@ -181,4 +181,76 @@ fn an_exchange_says_how_many_messages_it_holds() {
     let all = guest().get("/definitions").json()["queues"].to_string();
     assert!(!all.contains(&name), "and in no definitions");
     peer.ask(1, &exchange::delete(&name, ""), &exchange::delete_ok());
+}
+
+fn keyed(peer: &mut Peer, queue: &str, messages: &[&str]) {
+    for message in messages {
+        let key = message.split(' ').next().expect("a key");
+        let properties = Properties {
+            headers: Some(table! { "customer" => key }),
+            ..Properties::persistent()
+        };
+        peer.publish_with(1, "", queue, "", &properties, message);
+    }
+}
+
+#[test]
+fn keys_come_to_a_queue_with_messages_and_go() {
+    let (name, mut peer) = (unique("keyed"), shared().channel());
+    let declare = queue::declare(&name, "durable", table! {});
+    peer.ask(1, &declare, &queue::declare_ok(&name, 0, 0));
+    keyed(
+        &mut peer,
+        &name,
+        &["a 1", "a 2", "b 1", "a 3", "b 2", "c 1"],
+    );
+    let first = peer.get(1, &name).expect("a message");
+    assert_eq!(first.text(), "a 1");
+    set(&guest(), &name, &name, json!({"group-header": "customer"}));
+    keyed(&mut peer, &name, &["b 3"]);
+    // The key of the one that is out is busy, though it left before there were keys.
+    let second = peer.get(1, &name).expect("a message");
+    let third = peer.get(1, &name).expect("a message");
+    assert_eq!((second.text(), third.text()), ("b 1", "c 1"));
+    assert_eq!(peer.get(1, &name), None);
+    peer.send(1, &basic::ack(first.tag, ""));
+    assert_eq!(peer.get(1, &name).expect("a message").text(), "a 2");
+    assert_eq!(peer.get(1, &name), None);
+    // Given back, it is still the first of its key.
+    peer.send(1, &basic::nack(second.tag, "requeue"));
+    let again = peer.get(1, &name).expect("a message");
+    assert_eq!((again.text(), peer.get(1, &name)), ("b 1", None));
+    clear(&guest(), &name);
+    let rest = texts(&mut peer, &name);
+    assert_eq!(rest, ["a 3", "b 2", "b 3"]);
+}
+
+#[test]
+fn keys_of_a_policy_hold_across_a_kill() {
+    let mut home = Home::with(&[]);
+    let mut peer = home.channel();
+    let api = of(&home);
+    let declare = queue::declare("keyed", "durable", table! {});
+    peer.ask(1, &declare, &queue::declare_ok("keyed", 0, 0));
+    set(&api, "keys", "keyed", json!({"group-header": "customer"}));
+    peer.confirm(1);
+    keyed(&mut peer, "keyed", &["a 1", "a 2", "b 1"]);
+    peer.acked(1, 3);
+    home.restart(End::Kill);
+    let mut peer = home.channel();
+    peer.wait_ready(1, "keyed", 3);
+    let first = peer.get(1, "keyed").expect("a message");
+    let second = peer.get(1, "keyed").expect("a message");
+    assert_eq!((first.text(), second.text()), ("a 1", "b 1"));
+    assert_eq!(peer.get(1, "keyed"), None);
+}
+
+#[test]
+fn a_key_that_is_none_is_refused() {
+    let name = unique("keyed");
+    for value in [json!(5), json!(false), json!("x".repeat(256)), json!(["a"])] {
+        let body = json!({"pattern": "^none$", "definition": {"group-header": value}});
+        let answer = guest().put(&format!("/policies/%2F/{name}"), &body.to_string());
+        assert_eq!(answer.status, 400, "{answer:?}");
+    }
 }

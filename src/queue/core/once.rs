@@ -109,7 +109,7 @@ impl Core {
         let (mut seen, mut held) = (Vec::new(), Vec::new());
         for ((ids, persistent), sequence) in sifted.ids.iter().zip(sifted.first..) {
             if let (Some((id, until)), Some(window)) = (ids.window, &rule.window) {
-                known.see(id, until, window, now);
+                known.see((id, until), *persistent, window, now);
                 if *persistent {
                     seen.push((id, until));
                 }
@@ -140,8 +140,8 @@ impl Core {
             .is_some_and(|known| known.has(&ids, now))
     }
 
-    /// Notes ids of messages that went elsewhere: this queue is the window of an exchange. `persistent` says that some of them
-    /// outlive the process.
+    /// Notes ids of messages that went elsewhere: this queue is the window of an exchange. `persistent` says that they outlive
+    /// the process.
     pub(in crate::queue) fn see(
         &mut self,
         me: &Queue,
@@ -158,8 +158,8 @@ impl Core {
             return;
         };
         let known = self.known.get_or_insert_default();
-        for (id, until) in ids {
-            known.see(*id, *until, window, now);
+        for one in ids {
+            known.see(*one, persistent, window, now);
         }
         let urgency = self.urgency(me);
         if let Some(log) = self.log.as_mut().filter(|_| persistent) {

@@ -29,7 +29,12 @@ impl Core {
         if self.rules.dedup.is_none() {
             self.known = None;
         }
-        self.slots.set_order(&self.rules.order);
+        if !self.slots.set_order(&self.rules.order) {
+            tracing::info!(
+                queue = %me.spec.name,
+                "some of its messages are on disk alone: group-header of its policy holds once the queue has been empty, or after a restart"
+            );
+        }
         self.dispatch(me, now, NEVER, effects);
         self.trim(now, effects);
     }

@@ -129,6 +129,13 @@ impl Index {
         true
     }
 
+    /// Until when messages that came back wait.
+    pub fn held(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.held
+            .iter()
+            .map(|(sequence, until)| (*sequence, *until))
+    }
+
     /// Forgets everything; keeps what it is for.
     pub fn clear(&mut self) {
         *self = Self::new(&self.order);
@@ -157,6 +164,20 @@ impl Index {
             }
         }
         self.line_up(sequence, slot.level, Turn::own(slot.level, sequence));
+    }
+
+    /// A message that somebody has, met in its place among those that come in as the index is built. Those of its key that
+    /// come behind it wait for it, if none of them came before.
+    pub fn insert_taken(&mut self, sequence: u64, slot: &mut Slot) {
+        let Some(message) = &slot.message else {
+            return;
+        };
+        slot.level = self.order.level(message, slot.returned);
+        let key = self.order.key(message, self.groups.hasher());
+        if let Some(key) = key.filter(|key| !self.groups.knows(*key)) {
+            self.groups.insert(key, sequence, slot.level);
+            self.groups.taken(sequence);
+        }
     }
 
     pub fn time(&mut self, sequence: u64, expires: u64) {

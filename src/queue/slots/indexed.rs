@@ -10,22 +10,65 @@ use crate::queue::order::Order;
 
 impl Slots {
     /// The queue delivers in this order from now on. A queue that has an index keeps one.
-    pub fn set_order(&mut self, order: &Order) {
-        if self.index.is_none() && !order.is_special() {
-            return;
+    ///
+    /// Keys stand in the messages: where some of those are on disk alone, other keys hold only once the queue has been empty, and
+    /// false says so.
+    pub fn set_order(&mut self, order: &Order) -> bool {
+        self.wanted = None;
+        let header = self.index.as_ref().map(|index| &index.order().group_header);
+        if header.unwrap_or(&None) == &order.group_header {
+            self.set_times(order);
+            return true;
         }
-        if let Some(index) = &mut self.index {
-            // What a declare has fixed stays; a policy may change what the clock does.
-            if index.retime(order) {
-                let rows = [Some(&self.front), self.cold.as_ref().map(|cold| &cold.tail)];
-                for (sequence, slot) in rows.into_iter().flatten().flat_map(|row| row.each()) {
-                    if slot.state == State::Ready {
-                        index.time(sequence, slot.expires);
+        if order.group_header.is_some() && self.lacks_bytes() {
+            let now = Order {
+                group_header: header.cloned().flatten(),
+                ..order.clone()
+            };
+            self.set_times(&now);
+            self.wanted = Some(Box::new(order.clone()));
+            return false;
+        }
+        self.build_index(order);
+        true
+    }
+
+    /// The same for an order with the keys that the queue knows already.
+    fn set_times(&mut self, order: &Order) {
+        match &mut self.index {
+            None if order.is_special() => self.build_index(order),
+            None => {}
+            Some(index) => {
+                // What a declare has fixed stays; a policy may change what the clock does.
+                if index.retime(order) {
+                    let rows = [Some(&self.front), self.cold.as_ref().map(|cold| &cold.tail)];
+                    for (sequence, slot) in rows.into_iter().flatten().flat_map(|row| row.each()) {
+                        if slot.state == State::Ready {
+                            index.time(sequence, slot.expires);
+                        }
                     }
                 }
             }
-            return;
         }
+    }
+
+    /// Whether there is a message without its bytes that is not cold: cold ones are read before anybody gets them.
+    fn lacks_bytes(&self) -> bool {
+        let rows = [Some(&self.front), self.cold.as_ref().map(|cold| &cold.tail)];
+        let mut slots = rows.into_iter().flatten().flat_map(|row| row.each());
+        slots.any(|(_, slot)| slot.message.is_none() && slot.state != State::Dying)
+    }
+
+    /// An empty queue delivers as it was to since it was not.
+    #[cold]
+    pub(super) fn set_wanted_order(&mut self) {
+        if let Some(order) = self.wanted.take() {
+            self.set_order(&order);
+        }
+    }
+
+    fn build_index(&mut self, order: &Order) {
+        let before = self.index.take();
         let mut index = Box::new(Index::new(order));
         let rows = [
             Some(&mut self.front),
@@ -35,8 +78,15 @@ impl Slots {
             row.each_mut(|sequence, slot| {
                 if slot.state == State::Ready {
                     index.insert(sequence, slot);
+                } else if slot.state == State::Delivered {
+                    index.insert_taken(sequence, slot);
                 }
             });
+        }
+        for (sequence, until) in before.iter().flat_map(|before| before.held()) {
+            if let Some(slot) = self.front.get(sequence) {
+                index.hold(sequence, slot, until);
+            }
         }
         self.returned.clear();
         self.holes = false;

@@ -120,6 +120,11 @@ impl Groups {
         (notes.groups[(sequence % BLOCK) as usize] as usize).checked_sub(1)
     }
 
+    /// Whether a key has messages.
+    pub fn knows(&self, key: u64) -> bool {
+        self.by_key.contains_key(&key)
+    }
+
     /// Whether the message has a key.
     pub fn has(&self, sequence: u64) -> bool {
         self.of(sequence).is_some()

@@ -93,11 +93,8 @@ pub struct Windows {
     ids: BTreeMap<u64, Id>,
     held: BTreeSet<u64>,
     next: u64,
-}
-
-/// Messages with such an id do not outlive the process.
-fn is_transient(name: u64) -> bool {
-    name % 11 == 0
+    /// Those that do not outlive the process.
+    transient: BTreeSet<u64>,
 }
 
 impl Windows {
@@ -109,6 +106,7 @@ impl Windows {
             ids: BTreeMap::new(),
             held: BTreeSet::new(),
             next: 0,
+            transient: BTreeSet::new(),
         }
     }
 
@@ -132,6 +130,11 @@ impl Windows {
         Ok(())
     }
 
+    fn is_plugin(&self) -> bool {
+        let exchange = self.window.exchange;
+        exchange.is_some_and(|(_, kind)| kind != "fanout")
+    }
+
     /// Publishes one; returns its number and the name by which it is known.
     fn publish(&mut self, stage: &mut Stage) -> (u64, u64) {
         let recent = self.next.saturating_sub(12);
@@ -143,13 +146,13 @@ impl Windows {
         };
         let number = stage.number();
         let text = format!("d{name}");
-        let plugin = self
-            .window
-            .exchange
-            .is_some_and(|(_, kind)| kind != "fanout");
+        let transient = stage.random.chance(15);
+        if transient {
+            self.transient.insert(number);
+        }
         let wanted = Wanted {
-            transient: is_transient(name),
-            headers: if plugin {
+            transient,
+            headers: if self.is_plugin() {
                 vec![("x-deduplication-header", wire::text(&text))]
             } else {
                 Vec::new()
@@ -334,8 +337,8 @@ impl Part for Windows {
     }
 
     fn ended(&mut self, end: End) {
-        for sent in self.sent.values_mut() {
-            if is_transient(sent.name) {
+        for (number, sent) in &mut self.sent {
+            if self.transient.contains(number) {
                 sent.gone = true;
             } else if end == End::Clean {
                 sent.gone |= sent.acked;
@@ -344,14 +347,22 @@ impl Part for Windows {
                 sent.acked = false;
             }
         }
-        for (name, id) in &mut self.ids {
-            if is_transient(*name) {
-                *id = Id::default();
+        let kept = self.is_plugin();
+        for id in self.ids.values_mut() {
+            let Some(last) = id.last else {
+                continue;
+            };
+            if self.transient.contains(&last) && !kept {
+                // What does not outlive the process leaves no id, or the next with it would be swallowed.
+                *id = Id {
+                    perhaps_ms: if id.alone { 0 } else { id.perhaps_ms },
+                    ..Id::default()
+                };
                 continue;
             }
-            let last = id.last.and_then(|last| self.sent.get(&last));
-            // Of one that was seen only a confirm says that it stays so.
-            if end == End::Crash && last.is_some_and(|last| !last.confirmed) {
+            // Of one that was seen only a confirm says that it stays so; that of a transient one says nothing of the disk.
+            let promised = self.sent.get(&last).is_some_and(|last| last.confirmed);
+            if end == End::Crash && (!promised || self.transient.contains(&last)) {
                 id.surely_ms = 0;
             }
         }
