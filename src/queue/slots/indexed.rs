@@ -35,18 +35,18 @@ impl Slots {
 
     /// The same for an order with the keys that the queue knows already.
     fn set_times(&mut self, order: &Order) {
-        match &mut self.index {
-            None if order.is_special() => self.build_index(order),
-            None => {}
-            Some(index) => {
-                // What a declare has fixed stays; a policy may change what the clock does.
-                if index.retime(order) {
-                    let rows = [Some(&self.front), self.cold.as_ref().map(|cold| &cold.tail)];
-                    for (sequence, slot) in rows.into_iter().flatten().flat_map(|row| row.each()) {
-                        if slot.state == State::Ready {
-                            index.time(sequence, slot.expires);
-                        }
-                    }
+        let Some(index) = &mut self.index else {
+            if order.is_special() {
+                self.build_index(order);
+            }
+            return;
+        };
+        // What a declare has fixed stays; a policy may change what the clock does.
+        if index.retime(order) {
+            let rows = [Some(&self.front), self.cold.as_ref().map(|cold| &cold.tail)];
+            for (sequence, slot) in rows.into_iter().flatten().flat_map(|row| row.each()) {
+                if slot.state == State::Ready {
+                    index.time(sequence, slot.expires);
                 }
             }
         }

@@ -27,11 +27,14 @@ const NAMES: [Key; 5] = [
     (true, "two"),
 ];
 
+/// What somebody waits for.
+type Answer = Pin<Box<dyn Future<Output = Result<(), Denied>>>>;
+
 struct Change {
     key: Key,
     to: Option<(u64, i64)>,
     /// Somebody waits for its answer.
-    waits: Option<Pin<Box<dyn Future<Output = Result<(), Denied>>>>>,
+    waits: Option<Answer>,
     answered: bool,
 }
 
