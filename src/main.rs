@@ -169,23 +169,40 @@ struct DefinitionsArguments {
     /// The data directory of a broker that is not running, instead of the HTTP API
     #[arg(long, value_name = "DIR", conflicts_with = "uri")]
     data_dir: Option<PathBuf>,
+    /// With --data-dir: the configuration file of that broker [default: the one that RABBITMQ_CONFIG_FILE names, or none]
+    #[arg(long, value_name = "FILE", requires = "data_dir")]
+    config: Option<PathBuf>,
+    /// With --data-dir: set any configuration key, as for serve; may be repeated
+    #[arg(long, value_name = "KEY=VALUE", requires = "data_dir")]
+    set: Vec<String>,
 }
 
 impl DefinitionsArguments {
-    fn import(self) -> ExitCode {
-        let Some(directory) = &self.data_dir else {
+    fn import(mut self) -> ExitCode {
+        let Some(sources) = self.sources() else {
             return self.run("import_definitions");
         };
         let text = ctl::read_definitions(&self.file);
-        told(text.and_then(|text| server::import(directory, self.vhost.as_deref(), &text)))
+        told(text.and_then(|text| server::import(sources, self.vhost.as_deref(), &text)))
     }
 
-    fn export(self) -> ExitCode {
-        let Some(directory) = &self.data_dir else {
+    fn export(mut self) -> ExitCode {
+        let Some(sources) = self.sources() else {
             return self.run("export_definitions");
         };
-        let text = server::export(directory, self.vhost.as_deref());
+        let text = server::export(sources, self.vhost.as_deref());
         told(text.and_then(|text| ctl::write_definitions(&self.file, &text)))
+    }
+
+    /// What the broker is told that is not running.
+    fn sources(&mut self) -> Option<Sources> {
+        let data_dir = self.data_dir.take()?;
+        Some(Sources {
+            file: self.config.take(),
+            data_dir: Some(data_dir),
+            set: std::mem::take(&mut self.set),
+            ..Sources::from_process()
+        })
     }
 
     fn run(self, command: &str) -> ExitCode {

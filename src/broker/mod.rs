@@ -67,6 +67,8 @@ pub struct Settings {
     pub channels_max: Option<usize>,
     /// Queues in all; `cluster_queue_limit`.
     pub queues_max: Option<usize>,
+    /// Vhosts; `vhost_max`.
+    pub vhosts_max: Option<usize>,
     /// Exchanges in all; `cluster_exchange_limit`.
     pub exchanges_max: Option<usize>,
     /// `sync`: what a confirm waits for where a queue does not say otherwise.

@@ -382,6 +382,7 @@ impl Reader<'_> {
             connections: self.count("connection_max"),
             channels: self.count("channel_max_per_node"),
             consumers_per_channel: self.count("consumer_max_per_channel"),
+            vhosts: self.count("vhost_max"),
             queues: self.count("cluster_queue_limit"),
             exchanges: self.count("cluster_exchange_limit"),
         }

@@ -250,6 +250,8 @@ pub struct Limits {
     pub channels: Option<u64>,
     /// Consumers of one channel.
     pub consumers_per_channel: Option<u64>,
+    /// Virtual hosts.
+    pub vhosts: Option<u64>,
     /// Queues of the whole broker.
     pub queues: Option<u64>,
     /// Exchanges of the whole broker.

@@ -92,12 +92,13 @@ fn mechanisms(settings: &Settings) -> String {
 }
 
 impl Handshake {
-    /// A handshake whose protocol header was right; `out` gets connection.start.
-    pub fn start(settings: &Settings, out: &mut Vec<u8>) -> Self {
+    /// A handshake whose protocol header was right; `out` gets connection.start. `cluster_name` is the cluster's, where an
+    /// operator has said another than the settings.
+    pub fn start(settings: &Settings, cluster_name: Option<&str>, out: &mut Vec<u8>) -> Self {
         let start = connection::Start {
             version_major: 0,
             version_minor: 9,
-            server_properties: server_properties(settings),
+            server_properties: server_properties(settings, cluster_name),
             mechanisms: mechanisms(settings).into(),
             locales: "en_US".into(),
         };
@@ -293,7 +294,7 @@ fn capabilities(properties: &FieldTable) -> Capabilities {
 
 /// What the broker says of itself: RabbitMQ's keys and capabilities, its own name, and the RabbitMQ level that it behaves like
 /// as the version, because clients look at that.
-fn server_properties(settings: &Settings) -> FieldTable {
+fn server_properties(settings: &Settings, cluster_name: Option<&str>) -> FieldTable {
     let mut capabilities = FieldTable::default();
     for name in [
         "publisher_confirms",
@@ -311,7 +312,10 @@ fn server_properties(settings: &Settings) -> FieldTable {
     let mut properties = FieldTable::default();
     properties.insert("capabilities".into(), AMQPValue::FieldTable(capabilities));
     let texts = [
-        ("cluster_name", settings.cluster_name.as_str()),
+        (
+            "cluster_name",
+            cluster_name.unwrap_or(&settings.cluster_name),
+        ),
         ("copyright", "Copyright the Leveret authors"),
         ("information", "Licensed under the Apache License 2.0"),
         ("platform", concat!("Rust/", env!("CARGO_PKG_RUST_VERSION"))),

@@ -281,7 +281,8 @@ impl Session {
         if *header != PROTOCOL_HEADER && *header != *b"AMQP\x01\x01\0\x09" {
             return self.refuse_protocol(bytes.len());
         }
-        let handshake = Handshake::start(&self.settings, self.output.bytes());
+        let name = self.broker.cluster_name();
+        let handshake = Handshake::start(&self.settings, name.as_deref(), self.output.bytes());
         self.state = State::Handshake(Box::new(handshake));
         header.len()
     }

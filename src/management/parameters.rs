@@ -5,12 +5,9 @@ use serde_json::{Value, json};
 
 use super::call::required;
 use super::{Answer, Call, Refusal, list};
-use crate::broker::operator::parameters::{OPERATOR_POLICY, POLICY, Parameter};
+use crate::broker::operator::parameters::{CLUSTER_NAME, OPERATOR_POLICY, POLICY, Parameter};
 use crate::broker::operator::{Denied, Put};
 use crate::broker::vhost::Vhost;
-
-/// The global parameter that names the cluster.
-pub const CLUSTER_NAME: &str = "cluster_name";
 
 fn document(parameter: &Parameter) -> Value {
     json!({
@@ -137,10 +134,8 @@ pub fn delete_global(call: &Call) -> Result<Answer, Refusal> {
 
 /// The cluster's name: what an operator has said, else what the configuration says.
 pub fn cluster_name(call: &Call) -> String {
-    match call.broker().global_parameter(CLUSTER_NAME) {
-        Some(Value::String(name)) => name,
-        _ => call.door.settings.cluster_name.clone(),
-    }
+    let said = call.broker().cluster_name();
+    said.unwrap_or_else(|| call.door.settings.cluster_name.clone())
 }
 
 /// GET /cluster-name.

@@ -15,7 +15,6 @@ use super::arguments::QueueKind;
 use super::consumers::{Consumer, Consumers};
 use super::dead_letter::Reason;
 use super::dedup::Known;
-use super::delivery_limit;
 use super::effects::Effects;
 use super::expiry::{self, NEVER};
 use super::log::{Links, Log, Terms};
@@ -208,7 +207,7 @@ impl Core {
         self.arm(now, effects);
     }
 
-    /// The oldest ready message that has not expired; those in front of it leave. Messages from `fresh` on are not looked at:
+    /// The oldest ready message that nothing ends; those in front of it leave. Messages from `fresh` on are not looked at:
     /// they have just been published, and a waiting consumer gets them even with a TTL of 0.
     #[inline]
     fn next_deliverable(&mut self, now: u64, fresh: u64, effects: &mut Effects) -> Option<u64> {
@@ -222,17 +221,22 @@ impl Core {
                 .slots
                 .get_mut(sequence)
                 .expect("a ready message is there");
-            if !expiry::is_expired(slot.expires, now) {
+            let reason = if expiry::is_expired(slot.expires, now) {
+                Reason::Expired
+            } else if slot.returned > 0 && self.rules.is_over_limit(slot.returned) {
+                // It was dying of it when the broker ended, or the limit is a new one.
+                Reason::DeliveryLimit
+            } else {
                 // Its bytes may be on disk alone: it is delivered when they are back.
                 return slot.message.is_some().then_some(sequence);
-            }
+            };
             if steps == STEPS_MAX {
                 effects.unfinished = true;
                 return None;
             }
             steps += 1;
             self.unready(sequence);
-            self.bury(sequence, Reason::Expired, effects);
+            self.bury(sequence, reason, effects);
         }
     }
 
@@ -450,7 +454,7 @@ impl Core {
         if let Some(log) = &mut self.log {
             log.requeued(sequence);
         }
-        if delivery_limit::is_exceeded(self.rules.delivery_limit, returned) {
+        if self.rules.is_over_limit(returned) {
             self.bury(sequence, Reason::DeliveryLimit, effects);
         } else {
             let back = self.back(sequence, returned, outcome, now);

@@ -108,4 +108,10 @@ impl Rules {
                 }),
         }
     }
+
+    /// Whether a message that has come back so often is to die.
+    #[inline]
+    pub fn is_over_limit(&self, returned: u32) -> bool {
+        delivery_limit::is_exceeded(self.delivery_limit, returned)
+    }
 }

@@ -157,6 +157,7 @@ pub fn broker_settings(config: &Config) -> Result<broker::Settings, String> {
         vhost_defaults: Arc::new(super::defaults::of_vhosts(config)?),
         connections_max: count(limits.connections),
         channels_max: count(limits.channels),
+        vhosts_max: count(limits.vhosts),
         queues_max: count(limits.queues),
         exchanges_max: count(limits.exchanges),
         sync: match config.storage.sync {

@@ -3,7 +3,6 @@
 //! An export only reads. An import is tried on a copy in memory first, so that one that fails has not changed a byte; then the
 //! directory is opened as at a start, and left as at an end. A running broker's lock keeps both out.
 
-use std::path::Path;
 use std::sync::Arc;
 
 use super::core::broker_settings;
@@ -16,9 +15,9 @@ use crate::config::{Config, Sources};
 use crate::store::disk::Directory;
 use crate::store::{Due, Journal, recovery, schema};
 
-/// What is declared in the data directory, as definitions.json: all, or that of one vhost.
-pub fn export(directory: &Path, vhost: Option<&str>) -> Result<String, String> {
-    let config = config(directory)?;
+/// What is declared in the data directory that the sources name, as definitions.json: all, or that of one vhost.
+pub fn export(sources: Sources, vhost: Option<&str>) -> Result<String, String> {
+    let config = config(sources)?;
     let broker = copy(&config)?;
     let document = match vhost {
         None => Document::of_broker(&broker, &config.cluster_name),
@@ -32,8 +31,8 @@ pub fn export(directory: &Path, vhost: Option<&str>) -> Result<String, String> {
 }
 
 /// Brings definitions into the data directory: all, or those of a vhost into that vhost. The error names the object at fault.
-pub fn import(directory: &Path, vhost: Option<&str>, text: &str) -> Result<(), String> {
-    let config = config(directory)?;
+pub fn import(sources: Sources, vhost: Option<&str>, text: &str) -> Result<(), String> {
+    let config = config(sources)?;
     let shown = |fault: &dyn std::fmt::Display| fault.to_string();
     let document = Document::parse(text.as_bytes()).map_err(|fault| shown(&fault))?;
     let copy = copy(&config)?;
@@ -50,16 +49,13 @@ pub fn import(directory: &Path, vhost: Option<&str>, text: &str) -> Result<(), S
         true => Ok(()),
         false => Err(format!(
             "{}: the disk did not take what was imported",
-            directory.display()
+            config.data_dir.display()
         )),
     }
 }
 
-fn config(directory: &Path) -> Result<Config, String> {
-    let sources = Sources {
-        data_dir: Some(directory.to_owned()),
-        ..Sources::default()
-    };
+/// What the broker that has the directory is told, too: its default vhost, default queue type and limits count for an import.
+fn config(sources: Sources) -> Result<Config, String> {
     let (config, _) = Config::load(sources).map_err(|error| error.to_string())?;
     Ok(config)
 }

@@ -151,3 +151,60 @@ fn what_is_no_data_directory_stays_what_it_is() {
     assert_eq!(said.code, 2, "one or the other: {said:?}");
     std::fs::remove_dir_all(&directory).expect("it was there");
 }
+
+#[test]
+fn an_import_knows_what_the_configuration_of_its_broker_says() {
+    let settings = ["default_vhost=prod", "default_queue_type=quorum"];
+    let mut home = Home::with(&settings);
+    home.end(End::Stop);
+    let document = json!({
+        "vhosts": [{"name": "v"}],
+        "queues": [
+            {"name": "events", "vhost": "prod", "durable": true, "auto_delete": false, "arguments": {}},
+            {"name": "new", "vhost": "v", "durable": true, "auto_delete": false, "arguments": {}},
+        ],
+        "bindings": [{"source": "amq.rabbitmq.event", "vhost": "prod", "destination": "events", "destination_type": "queue", "routing_key": "#", "arguments": {}}],
+    });
+    let file = home::fresh("definitions");
+    std::fs::write(&file, document.to_string()).expect("written");
+    let config = home::fresh("conf");
+    std::fs::write(&config, settings.join("\n")).expect("written");
+    let data = text(&home.data);
+    leveret(&[
+        "import",
+        text(&file),
+        "--data-dir",
+        data,
+        "--config",
+        text(&config),
+        "--set",
+        "vhost_max=1",
+    ])
+    .fails(
+        1,
+        "vhost 'v': cannot create vhost 'v': vhost limit of 1 is reached",
+    );
+    leveret(&[
+        "import",
+        text(&file),
+        "--data-dir",
+        data,
+        "--config",
+        text(&config),
+    ])
+    .says("");
+    let set: Vec<&str> = settings.iter().flat_map(|one| ["--set", one]).collect();
+    let words = [&["export", "--data-dir", data][..], &set].concat();
+    let exported = leveret(&words).json();
+    assert_eq!(names(&exported, "vhosts"), ["prod", "v"]);
+    assert_eq!(exported["bindings"][0]["source"], "amq.rabbitmq.event");
+    let queues = exported["queues"].as_array().expect("a list").iter();
+    let new = queues.clone().find(|queue| queue["name"] == "new");
+    assert_eq!(
+        new.expect("it is there")["arguments"]["x-queue-type"],
+        "quorum"
+    );
+    for path in [&file, &config] {
+        std::fs::remove_file(path).expect("it was there");
+    }
+}

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::client::{MISSING, bad, guest, of};
-use super::support::{Broker, foreign, unique};
+use super::support::{Broker, Value, foreign, unique};
 
 const NO_VHOST: &str = r#"{"error":"not_found","reason":"vhost_not_found"}"#;
 
@@ -232,6 +232,62 @@ fn the_cluster_can_be_named() {
     client.get("/global-parameters/cluster_name").is(200, shown);
     let document = client.get("/definitions").json();
     assert_eq!(document["original_cluster_name"], "second");
+    // Clients that come from now on hear it, too.
+    let start = broker.connect().start();
+    let name = start.table(2).get("cluster_name").cloned();
+    assert_eq!(name, Some(Value::from("second")));
+}
+
+#[test]
+fn there_are_no_more_vhosts_than_allowed() {
+    if foreign() {
+        return;
+    }
+    let broker = Broker::with(&["vhost_max=2"]);
+    let client = of(&broker);
+    client.put("/vhosts/one", "").is(201, "");
+    let full = bad(json!(
+        "cannot create vhost 'two': vhost limit of 2 is reached"
+    ));
+    client.put("/vhosts/two", "").is(400, &full);
+    // One that is there may be changed, in definitions, too.
+    client.put("/vhosts/one", r#"{"tags":"a"}"#).is(204, "");
+    let document = |name: &str| json!({"vhosts": [{"name": "one"}, {"name": name}]}).to_string();
+    client.post("/definitions", &document("/")).is(204, "");
+    let refused = client.post("/definitions", &document("two"));
+    assert_eq!(refused.status, 400, "{refused:?}");
+    client.delete("/vhosts/one").is(204, "");
+    client.put("/vhosts/two", "").is(201, "");
+}
+
+#[test]
+fn an_import_keeps_to_the_queues_that_a_vhost_may_have() {
+    let name = unique("v");
+    let path = format!("/vhosts/{name}");
+    guest().put(&path, "").is(201, "");
+    let queue =
+        |name: &str| json!({"name": name, "durable": true, "auto_delete": false, "arguments": {}});
+    let import = |queues: &[&str]| {
+        let queues: Vec<_> = queues.iter().map(|name| queue(name)).collect();
+        let document = json!({"queues": queues}).to_string();
+        guest().post(&format!("/definitions/{name}"), &document)
+    };
+    import(&["a"]).is(204, "");
+    let limit = format!("/vhost-limits/{name}/max-queues");
+    guest().put(&limit, r#"{"value":2}"#).is(204, "");
+    let full = format!(
+        "Adding 2 queue(s) to virtual host \"{name}\" would exceed the limit of 2 queue(s).\n\nThis virtual host currently has 1 queue(s) defined.\n\nImport aborted!"
+    );
+    import(&["a", "b", "c"]).is(400, &bad(json!(full)));
+    let count = || {
+        let queues = guest().get(&format!("/queues/{name}")).json();
+        queues.as_array().map(Vec::len)
+    };
+    assert_eq!(count(), Some(1));
+    import(&["a", "b"]).is(204, "");
+    import(&["a", "b"]).is(204, "");
+    assert_eq!(count(), Some(2));
+    guest().delete(&path).is(204, "");
 }
 
 #[test]

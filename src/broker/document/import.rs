@@ -4,7 +4,7 @@
 //! end of which is neither there nor in the document is passed over with a line in the log: RabbitMQ exports those of exclusive
 //! queues, which it does not export.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -16,7 +16,8 @@ use super::{
 use crate::auth;
 use crate::broker::Broker;
 use crate::broker::json::to_table;
-use crate::broker::operator::parameters::OPERATOR_POLICY;
+use crate::broker::operator::limits::MAX_QUEUES;
+use crate::broker::operator::parameters::{LIMITS, OPERATOR_POLICY, VHOST_LIMITS};
 use crate::broker::operator::policies::Policy as NewPolicy;
 use crate::broker::operator::{Denied, Put, VhostMetadata, check};
 use crate::broker::topology::{NewBinding, NewExchange, NewQueue};
@@ -79,6 +80,8 @@ struct Reading<'a> {
     /// Exchanges of the document.
     kinds: HashMap<(String, String), &'static KindInfo>,
     queues: HashSet<(String, String)>,
+    /// Vhosts of the document that are not there yet.
+    new_vhosts: usize,
 }
 
 impl Document {
@@ -133,6 +136,7 @@ impl Broker {
             types: HashMap::new(),
             kinds: HashMap::new(),
             queues: HashSet::new(),
+            new_vhosts: 0,
         };
         reading.read()?;
         self.apply(reading.plan, user);
@@ -221,7 +225,46 @@ impl Reading<'_> {
         self.each("policies", "policy", Self::policy)?;
         self.each("exchanges", "exchange", Self::exchange)?;
         self.each("queues", "queue", Self::queue)?;
+        self.queue_limits()?;
         self.each("bindings", "binding", Self::binding)
+    }
+
+    /// New queues must fit into `max-queues` of their vhosts, as the document or, where that says nothing, the broker has it; in
+    /// RabbitMQ's words.
+    fn queue_limits(&self) -> Checked<()> {
+        let mut added: BTreeMap<&str, u64> = BTreeMap::new();
+        for (vhost, name) in &self.queues {
+            let known = self.broker.vhost(vhost);
+            if known.is_none_or(|vhost| vhost.queue(name).is_none()) {
+                *added.entry(vhost).or_default() += 1;
+            }
+        }
+        for (name, added) in added {
+            let said = self
+                .plan
+                .parameters
+                .iter()
+                .rev()
+                .find(|(vhost, of, key, _)| {
+                    (vhost.as_str(), of.as_str(), key.as_str()) == (name, VHOST_LIMITS, LIMITS)
+                });
+            let known = self.broker.vhost(name);
+            let most = match (said, &known) {
+                (Some((.., value)), _) => value.get(MAX_QUEUES).and_then(Value::as_u64),
+                (None, Some(vhost)) => vhost.limits.queues_most(),
+                (None, None) => self.broker.settings.vhost_defaults.queues_most(name),
+            };
+            let there = known.map_or(0, |vhost| vhost.queue_count() as u64);
+            if let Some(most) = most.filter(|most| there + added > *most) {
+                return Err(fault(
+                    "",
+                    format!(
+                        "Adding {added} queue(s) to virtual host \"{name}\" would exceed the limit of {most} queue(s).\n\nThis virtual host currently has {there} queue(s) defined.\n\nImport aborted!"
+                    ),
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// Every object of one array; one that cannot be read is named by what is in it.
@@ -278,7 +321,14 @@ impl Reading<'_> {
         metadata.protected =
             protected.unwrap_or_else(|| known.is_some_and(|known| known.metadata().protected));
         let metadata =
-            check::vhost(&vhost.name, metadata).map_err(|denied| fault(object, denied))?;
+            check::vhost(&vhost.name, metadata).map_err(|denied| fault(object.clone(), denied))?;
+        if self.broker.vhost(&vhost.name).is_none() && !self.types.contains_key(&vhost.name) {
+            self.new_vhosts += 1;
+            let room = self
+                .broker
+                .check_room_for_vhosts(&vhost.name, self.new_vhosts);
+            room.map_err(|denied| fault(object, denied))?;
+        }
         let mut kind = metadata.default_queue_type.clone();
         if kind.is_none() && self.broker.vhost(&vhost.name).is_none() {
             kind = self.broker.settings.vhost_defaults.queue_type.clone();

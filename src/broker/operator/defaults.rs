@@ -46,6 +46,13 @@ impl VhostDefaults {
         Ok(())
     }
 
+    /// How many queues a vhost of that name may have; `None` without end.
+    pub(in crate::broker) fn queues_most(&self, vhost: &str) -> Option<u64> {
+        let mut limits = self.limits.iter();
+        let (_, limits) = limits.find(|(vhosts, _)| vhosts.matches(vhost.as_bytes()))?;
+        limits.get(MAX_QUEUES)?.as_u64()
+    }
+
     /// An operator policy in vhosts whose names match, for the queues of that pattern.
     ///
     /// # Errors

@@ -7,7 +7,7 @@
 
 pub mod check;
 mod defaults;
-mod limits;
+pub(in crate::broker) mod limits;
 pub mod parameters;
 mod permissions;
 pub mod policies;

@@ -20,6 +20,9 @@ pub const POLICY: &str = "policy";
 /// The component of operator policies.
 pub const OPERATOR_POLICY: &str = "operator_policy";
 
+/// The global parameter that names the cluster.
+pub const CLUSTER_NAME: &str = "cluster_name";
+
 /// One runtime parameter.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Parameter {
@@ -109,6 +112,14 @@ impl Broker {
     /// A global parameter.
     pub fn global_parameter(&self, name: &str) -> Option<Value> {
         self.globals.read().get(name).cloned()
+    }
+
+    /// The cluster's name, where an operator has said one.
+    pub fn cluster_name(&self) -> Option<String> {
+        match self.globals.read().get(CLUSTER_NAME)? {
+            Value::String(name) => Some(name.clone()),
+            _ => None,
+        }
     }
 
     /// All global parameters, by name.

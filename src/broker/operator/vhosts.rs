@@ -52,7 +52,24 @@ impl Broker {
     ) -> Result<Put, Denied> {
         let _one = self.operating.lock();
         let metadata = super::check::vhost(name, metadata)?;
+        if self.vhost(name).is_none() {
+            self.check_room_for_vhosts(name, 1)?;
+        }
         Ok(self.store_vhost(name, metadata, tracing))
+    }
+
+    /// Whether so many new vhosts, of which `name` is the last, are within `vhost_max`.
+    pub(in crate::broker) fn check_room_for_vhosts(
+        &self,
+        name: &str,
+        new: usize,
+    ) -> Result<(), Denied> {
+        match self.settings.vhosts_max {
+            Some(most) if self.vhosts.read().len() + new > most => Err(Denied::bad(format!(
+                "cannot create vhost '{name}': vhost limit of {most} is reached"
+            ))),
+            _ => Ok(()),
+        }
     }
 
     /// Puts a checked vhost and writes it down. The caller holds the change.

@@ -21,7 +21,7 @@ pub(super) const SECTION: Section = Section {
         row("max_message_size", integer("bytes", 1, 536_870_912), is("134217728"), Used, "Largest message body; a larger one closes its channel with 406. 128 MiB as in RabbitMQ 3.x, because clients may rely on it; larger bodies belong in an object store."),
         row("consumer_timeout", integer_or("ms", 1, u64::MAX, &["infinity", "undefined"]), is("1800000"), Used, "Time within which a consumer has to settle a delivery, else it is cancelled and its messages return. 30 minutes: stuck consumers should not hold messages for ever."),
         row("consumer_disconnected_timeout", MILLIS, is("60000"), Later, "Time for which a queue waits for a consumer on a node that it lost."),
-        row("vhost_max", COUNT, is("infinity"), Later, "Virtual hosts of the node. There is one so far, default_vhost."),
+        row("vhost_max", COUNT, is("infinity"), Used, "Virtual hosts; making one more is refused."),
         row("cluster_queue_limit", COUNT, is("infinity"), Used, "Queues of the whole broker; declaring one more is refused."),
         row("cluster_exchange_limit", COUNT, is("infinity"), Used, "Exchanges of the whole broker; declaring one more is refused."),
         row("default_limits.vhosts.$1.pattern", Kind::Regex, eg("^tenant"), Used, "Virtual hosts whose names match get the limits beside it when they are made."),

@@ -3,7 +3,6 @@
 use super::{Core, STEPS_MAX};
 use crate::message::Message;
 use crate::queue::dead_letter::Reason;
-use crate::queue::delivery_limit;
 use crate::queue::effects::Effects;
 use crate::queue::slots::State;
 
@@ -46,17 +45,6 @@ impl Core {
             effects.dying = true;
         } else {
             self.remove(sequence);
-        }
-    }
-
-    /// A message that comes back from disk had come back too often, and was dying of it when the broker ended: it dies now.
-    pub(in crate::queue) fn bury_again(&mut self, sequence: u64, effects: &mut Effects) {
-        let slot = self.slots.get(sequence);
-        let slot = slot.filter(|slot| slot.state == State::Ready);
-        let limit = self.rules.delivery_limit;
-        if slot.is_some_and(|slot| delivery_limit::is_exceeded(limit, slot.returned)) {
-            effects.unfinished |= self.unready(sequence);
-            self.bury(sequence, Reason::DeliveryLimit, effects);
         }
     }
 

@@ -512,8 +512,8 @@ impl Core {
         let steps = loaded.messages.len().min(STEPS_MAX);
         for (sequence, slot) in loaded.messages.drain(..steps) {
             match loaded.purpose {
-                For::Peek => self.install_head(sequence, slot, now, effects),
-                For::Front => self.install_front(sequence, slot, now, effects),
+                For::Peek => self.install_head(sequence, slot, now),
+                For::Front => self.install_front(sequence, slot, now),
                 For::Bodies => self.install_body(sequence, slot),
             }
         }
@@ -533,7 +533,7 @@ impl Core {
         more
     }
 
-    fn install_head(&mut self, sequence: u64, slot: Option<Slot>, now: u64, effects: &mut Effects) {
+    fn install_head(&mut self, sequence: u64, slot: Option<Slot>, now: u64) {
         let is_cold =
             |range: super::super::slots::Range| (range.first..range.end).contains(&sequence);
         if !self.slots.cold().is_some_and(is_cold) {
@@ -544,17 +544,11 @@ impl Core {
                 self.slots.pass_over(sequence, 0);
                 self.paging.head = Some((sequence, slot.expires));
             }
-            None => self.install_front(sequence, None, now, effects),
+            None => self.install_front(sequence, None, now),
         }
     }
 
-    fn install_front(
-        &mut self,
-        sequence: u64,
-        slot: Option<Slot>,
-        now: u64,
-        effects: &mut Effects,
-    ) {
+    fn install_front(&mut self, sequence: u64, slot: Option<Slot>, now: u64) {
         let Some(mut slot) = slot else {
             let before = self.slots.cold().map_or(0, |cold| cold.count);
             self.slots.pass_over(sequence + 1, 1);
@@ -572,7 +566,6 @@ impl Core {
                 self.hold_again(sequence, now);
                 self.drop_scanned(sequence);
             }
-            self.bury_again(sequence, effects);
         }
     }
 

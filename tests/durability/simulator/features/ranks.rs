@@ -34,8 +34,8 @@ impl Ranks {
         }
     }
 
-    /// A message was fetched from the head.
-    fn arrive(&mut self, got: &Got) -> Verdict {
+    /// A message was fetched from the head. One that a disk with faults has not taken may be set aside meanwhile.
+    fn arrive(&mut self, got: &Got, hurt: bool) -> Verdict {
         let Some(sent) = self.sent.get(&got.id) else {
             return Err(format!("{} was never published", got.id));
         };
@@ -46,6 +46,7 @@ impl Ranks {
         let mine = rank(got.id, sent);
         let first = self.sent.iter().find(|(id, other)| {
             let ready = !other.gone && !other.acked && !other.weak && other.held.is_none();
+            let ready = ready && (other.confirmed || !hurt);
             ready && rank(**id, other) < mine
         });
         if let Some((id, other)) = first {
@@ -103,7 +104,7 @@ impl Part for Ranks {
                 let Some(got) = stage.get(&mut self.peer, QUEUE)? else {
                     return Ok(());
                 };
-                self.arrive(&got)?;
+                self.arrive(&got, stage.hurt)?;
             }
             _ => {
                 let held = self.sent.iter_mut().filter(|(_, sent)| sent.held.is_some());
@@ -173,7 +174,7 @@ impl Part for Ranks {
     fn look(&mut self, stage: &mut Stage) -> Verdict {
         // In order, as each must be the first of those that are left.
         for got in stage.get_all(&mut self.peer, QUEUE)? {
-            self.arrive(&got)?;
+            self.arrive(&got, stage.hurt)?;
         }
         for (id, sent) in &mut self.sent {
             if sent.gone || sent.acked || sent.held.take().is_some() {

@@ -125,6 +125,10 @@ impl Windows {
         // That it is there says that its id is known.
         let ms = u64::from(self.window.ms);
         let id = self.ids.entry(sent.name).or_default();
+        if sent.at_ms + ms > id.surely_ms {
+            // Whoever came after it was dropped.
+            (id.last, id.alone) = (Some(got.id), true);
+        }
         id.surely_ms = id.surely_ms.max(sent.at_ms + ms);
         id.perhaps_ms = id.perhaps_ms.max(sent.by_ms + ms);
         Ok(())
