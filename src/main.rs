@@ -44,7 +44,7 @@ enum Command {
     Import(DefinitionsArguments),
     /// Write what is declared in a running broker, or in the data directory of a stopped one, as definitions.json
     Export(DefinitionsArguments),
-    /// Show messages that wait in a queue of a running broker, and change nothing
+    /// Show messages that wait in a queue of a running broker, or that a delayed message exchange holds, and change nothing
     Peek(PeekArguments),
     /// Bring dead letters back to the queues that they died in
     Redrive(RedriveArguments),
@@ -53,7 +53,11 @@ enum Command {
 #[derive(Args)]
 struct PeekArguments {
     /// The queue
-    queue: String,
+    #[arg(required_unless_present = "exchange", conflicts_with = "exchange")]
+    queue: Option<String>,
+    /// The delayed message exchange, in the place of a queue
+    #[arg(long, value_name = "EXCHANGE")]
+    exchange: Option<String>,
     #[command(flatten)]
     place: Place,
     /// Messages to show [default: 10]
@@ -114,12 +118,17 @@ struct Place {
 }
 
 /// A command of `leveret ctl` under its own name.
-fn ctl_line(command: &str, queue: String, options: Vec<(&str, Option<String>)>) -> ExitCode {
+fn ctl_line(
+    command: &str,
+    queue: Option<String>,
+    options: Vec<(&str, Option<String>)>,
+) -> ExitCode {
     let mut line = vec!["-q".to_owned(), command.to_owned()];
     for (option, value) in options {
         line.extend(value.map(|value| format!("--{option}={value}")));
     }
-    line.extend(["--".to_owned(), queue]);
+    line.push("--".to_owned());
+    line.extend(queue);
     ctl::run(line)
 }
 
@@ -128,6 +137,7 @@ impl PeekArguments {
         let options = vec![
             ("uri", self.place.uri),
             ("vhost", self.place.vhost),
+            ("exchange", self.exchange),
             ("count", self.count),
             ("offset", self.offset),
             ("from", self.from),
@@ -151,7 +161,7 @@ impl RedriveArguments {
             ("rate", self.rate),
             ("formatter", self.formatter),
         ];
-        ctl_line("redrive", self.queue, options)
+        ctl_line("redrive", Some(self.queue), options)
     }
 }
 

@@ -272,10 +272,10 @@ pub static GROUPS: &[(&str, &[Command])] = &[
     ]),
     ("Dead letters", &[
         Command {
-            name: "peek", usage: "peek [--vhost <vhost>] <queue> [--count <n>] [--offset <n>] [--from <sequence>] [--truncate <bytes>] [--encoding auto|base64]",
-            help: "Shows messages that wait in a queue and changes nothing", least: 1, most: 1,
-            flags: &[flag("count", None, true), flag("offset", None, true), flag("from", None, true), flag("truncate", None, true), flag("encoding", None, true)],
-            list: None, banner: |run| Ok(format!("Messages of queue '{}' in vhost '{}' ...", run.argument(0), run.vhost())), run: dead_letters::peek,
+            name: "peek", usage: "peek [--vhost <vhost>] <queue> | --exchange <exchange> [--count <n>] [--offset <n>] [--from <sequence>] [--truncate <bytes>] [--encoding auto|base64]",
+            help: "Shows messages that wait in a queue, or that a delayed message exchange holds, and changes nothing", least: 0, most: 1,
+            flags: &[flag("exchange", None, true), flag("count", None, true), flag("offset", None, true), flag("from", None, true), flag("truncate", None, true), flag("encoding", None, true)],
+            list: None, banner: dead_letters::peek_banner, run: dead_letters::peek,
         },
         Command {
             name: "redrive", usage: "redrive [--vhost <vhost>] <queue> [--reason <reason>] [--from-queue <queue>] [--message-id <id>] [--header <name>=<text>] [--count <n>] [--rate <n a second>]",

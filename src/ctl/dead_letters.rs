@@ -24,19 +24,38 @@ const COLUMNS: [&str; 7] = [
     "payload",
 ];
 
+/// The same where they wait until they are due.
+const HELD_COLUMNS: [&str; 6] = [
+    "sequence",
+    "exchange",
+    "routing_key",
+    "due_at",
+    "properties",
+    "payload",
+];
+
+/// Whose messages they are: `queue` or `exchange`, and its name.
+fn whose<'a>(run: &'a Run<'_>) -> (&'static str, &'a str) {
+    match run.options.own("exchange") {
+        Some(name) => ("exchange", name),
+        None => ("queue", run.argument(0)),
+    }
+}
+
 fn place(run: &Run<'_>, verb: &str) -> String {
-    path(&["leveret", "queues", run.vhost(), run.argument(0), verb])
+    let (what, name) = whose(run);
+    path(&["leveret", &format!("{what}s"), run.vhost(), name, verb])
 }
 
 /// An answer about a queue, or what is wrong.
 pub fn answered(run: &Run<'_>, place: &str, reply: Reply) -> Result<Value, Failure> {
     match reply.status {
         404 => {
-            let (queue, vhost) = (run.argument(0), run.vhost());
-            let found = run.client.get(&path(&["queues", vhost, queue]))?;
+            let ((what, name), vhost) = (whose(run), run.vhost());
+            let found = run.client.get(&path(&[&format!("{what}s"), vhost, name]))?;
             Err(match found.status {
                 404 if find(run.client, vhost)?.is_none() => Failure::no_vhost(vhost),
-                404 => Failure::bare(DATA, format!("no queue '{queue}' in vhost '{vhost}'")),
+                404 => Failure::bare(DATA, format!("no {what} '{name}' in vhost '{vhost}'")),
                 _ => Failure::error(
                     UNAVAILABLE,
                     format!(
@@ -51,8 +70,25 @@ pub fn answered(run: &Run<'_>, place: &str, reply: Reply) -> Result<Value, Failu
     }
 }
 
+/// What peek says first.
+pub fn peek_banner(run: &Run<'_>) -> Result<String, Failure> {
+    let ((what, name), vhost) = (whose(run), run.vhost());
+    Ok(format!(
+        "Messages of {what} '{name}' in vhost '{vhost}' ..."
+    ))
+}
+
 /// peek
 pub fn peek(run: &Run<'_>) -> Result<Output, Failure> {
+    let held = run.options.own("exchange").is_some();
+    if held != run.options.arguments.is_empty() {
+        let fault = if held {
+            "too many arguments."
+        } else {
+            "not enough arguments."
+        };
+        return Err(Failure::usage(USAGE, fault));
+    }
     let options = ["count", "offset", "from", "truncate", "encoding"];
     let asked: Vec<String> = options
         .iter()
@@ -62,15 +98,20 @@ pub fn peek(run: &Run<'_>) -> Result<Output, Failure> {
     let asked = format!("{place}?{}", asked.join("&"));
     let document = answered(run, &place, run.client.get(&asked)?)?;
     let messages = items(document.get("messages").cloned().unwrap_or_default());
+    let columns = if held {
+        &HELD_COLUMNS[..]
+    } else {
+        &COLUMNS[..]
+    };
     let cell = |message: &Value, name: &str| message.get(name).cloned().unwrap_or(Value::Null);
     if run.options.formatter == Some(Formatter::Json) {
         return Ok(Output::Document(document, String::new()));
     }
     Ok(Output::Rows(Rows {
-        columns: COLUMNS.to_vec(),
+        columns: columns.to_vec(),
         cells: messages
             .iter()
-            .map(|message| COLUMNS.iter().map(|name| cell(message, name)).collect())
+            .map(|message| columns.iter().map(|name| cell(message, name)).collect())
             .collect(),
     }))
 }

@@ -1,5 +1,5 @@
-//! Leveret's own routes for dead letters: a look at a queue's messages that changes nothing, and their way back to the queues that
-//! they died in.
+//! Leveret's own routes for dead letters: a look at a queue's messages that changes nothing, also at those that a delayed message
+//! exchange holds, and the way of dead letters back to the queues that they died in.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +11,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::messages::{ANSWER_BYTES_MAX, show};
 use super::{Answer, Call, Door, NO_CONNECTION, Refusal, wait};
 use crate::auth::Verb;
+use crate::broker::hidden::Purpose;
 use crate::broker::redrive::{Filter, Next, Redrive};
 use crate::broker::vhost::Vhost;
 use crate::queue::Queue;
@@ -63,13 +64,13 @@ pub fn peek(call: &Call) -> Result<Answer, Refusal> {
             Arc::clone(&parts[at])
         }
     };
-    show_some(call, &queue)
+    look(call, &queue, "expires_at")
 }
 
 /// GET /leveret/queues/vhost/name/acked: the same for what a queue retains of what was acknowledged.
 pub fn acked(call: &Call) -> Result<Answer, Refusal> {
     let (_, queue) = queue(call)?;
-    show_some(call, retained(&queue)?)
+    look(call, retained(&queue)?, "expires_at")
 }
 
 /// The stream of what a queue retains.
@@ -80,7 +81,22 @@ pub fn retained(queue: &Queue) -> Result<&Arc<Queue>, Refusal> {
     })
 }
 
-fn show_some(call: &Call, queue: &Arc<Queue>) -> Result<Answer, Refusal> {
+/// GET /leveret/exchanges/vhost/name/peek: what a delayed message exchange holds, in the order in which it came.
+pub fn peek_exchange(call: &Call) -> Result<Answer, Refusal> {
+    let vhost = call.vhost()?;
+    let name = call.param("exchange");
+    let exchange = vhost.exchange(name).ok_or_else(Refusal::missing)?;
+    call.access(&vhost)?.exchange(Verb::Read, name)?;
+    let held = exchange.hidden(Purpose::Delay).ok_or_else(|| {
+        Refusal::bad(format!(
+            "exchange '{name}' holds no messages: its type is not x-delayed-message"
+        ))
+    })?;
+    look(call, &held, "due_at")
+}
+
+/// Messages of a queue, each with its time under the name `time`.
+fn look(call: &Call, queue: &Arc<Queue>, time: &str) -> Result<Answer, Refusal> {
     let count = number(call, "count", PEEK_DEFAULT, PEEK_MAX)?;
     let offset = number(call, "offset", 0, OFFSET_MAX)?;
     let from = number(call, "from", 0, u64::MAX)?;
@@ -110,7 +126,7 @@ fn show_some(call: &Call, queue: &Arc<Queue>) -> Result<Answer, Refusal> {
     while (documents.len() as u64) < count && bytes < ANSWER_BYTES_MAX && look.next.is_some() {
         for seen in look.page(count - documents.len() as u64) {
             bytes += seen.message.memory().min(truncate.unwrap_or(usize::MAX)) + 256;
-            documents.push(document(&seen, base64, truncate));
+            documents.push(document(&seen, time, base64, truncate));
             if bytes >= ANSWER_BYTES_MAX {
                 // What follows in the page is seen again.
                 look.next = Some(seen.sequence + 1);
@@ -152,13 +168,13 @@ impl Look<'_> {
     }
 }
 
-fn document(seen: &Seen, base64: bool, truncate: Option<usize>) -> Value {
+fn document(seen: &Seen, time: &str, base64: bool, truncate: Option<usize>) -> Value {
     let mut document = Map::new();
     document.insert("sequence".into(), seen.sequence.into());
     document.insert("redelivered".into(), seen.redelivered.into());
     document.insert("delivery_count".into(), seen.returned.into());
     if let Some(expires) = seen.expires {
-        document.insert("expires_at".into(), expires.into());
+        document.insert(time.into(), expires.into());
     }
     show(&mut document, &seen.message, base64, truncate);
     document.into()

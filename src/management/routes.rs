@@ -209,6 +209,7 @@ pub static ROUTES: &[Route] = &[
     route("/bindings/{vhost}/e/{source}/e/{destination}/{props}", &[get(VhostMonitor, bindings::one_to_exchange), delete(Vhost, bindings::unbind_exchange)]),
 
     route("/leveret/queues/{vhost}/{name}/peek", &[get(Vhost, dead_letters::peek)]),
+    route("/leveret/exchanges/{vhost}/{exchange}/peek", &[get(Vhost, dead_letters::peek_exchange)]),
     route("/leveret/queues/{vhost}/{name}/redrive", &[post(Vhost, dead_letters::redrive)]),
     route("/leveret/queues/{vhost}/{name}/acked", &[get(Vhost, dead_letters::acked)]),
     route("/leveret/queues/{vhost}/{name}/replay", &[post(Vhost, replay::replay)]),

@@ -1,7 +1,7 @@
 //! `leveret peek` and `leveret redrive`.
 
 use super::run::{ctl, leveret, uri};
-use super::support::{Peer, basic, eventually, queue};
+use super::support::{Peer, Properties, basic, eventually, exchange, queue};
 
 #[test]
 fn dead_letters_are_looked_at_and_brought_back() {
@@ -71,4 +71,42 @@ fn dead_letters_are_looked_at_and_brought_back() {
     leveret(&["redrive", "dead", "--uri", &uri, "--rate", "fast"]).fails(64, "--rate : fast");
     ctl(&broker, &["peek", "work", "--count", "0"])
         .says("Messages of queue 'work' in vhost '/' ...\n");
+}
+
+#[test]
+fn what_an_exchange_holds_is_looked_at() {
+    let broker = own!();
+    let mut peer: Peer = broker.channel();
+    let arguments = table! { "x-delayed-type" => "direct" };
+    let declare = exchange::declare("late", "x-delayed-message", "durable", arguments);
+    peer.ask(1, &declare, &exchange::declare_ok());
+    peer.confirm(1);
+    let held = Properties::headers(table! { "x-delay" => 3_600_000i32 });
+    peer.publish_with(1, "late", "k", "", &held, "hour");
+    peer.acked(1, 1);
+    let uri = uri(&broker);
+    let words = ["peek", "--exchange", "late", "--uri", &uri];
+    let said = leveret(&words);
+    assert_eq!(said.code, 0, "{said:?}");
+    let head: Vec<&str> = said
+        .out
+        .lines()
+        .next()
+        .expect("a head")
+        .split('\t')
+        .collect();
+    assert!(head.contains(&"due_at"), "{said:?}");
+    let said = ctl(
+        &broker,
+        &["peek", "--exchange", "late", "--formatter", "json"],
+    );
+    let first = &said.json()["messages"][0];
+    assert_eq!(first["payload"], "hour");
+    assert!(first["due_at"].is_u64(), "{first}");
+    leveret(&["peek", "--exchange", "none", "--uri", &uri])
+        .fails(65, "no exchange 'none' in vhost '/'");
+    leveret(&["peek", "--exchange", "amq.topic", "--uri", &uri])
+        .fails(69, "its type is not x-delayed-message");
+    ctl(&broker, &["peek"]).fails(64, "not enough arguments.");
+    ctl(&broker, &["peek", "q", "--exchange", "late"]).fails(64, "too many arguments.");
 }

@@ -4,7 +4,9 @@
 use serde_json::{Value, json};
 
 use super::client::{Client, guest, of};
-use super::support::{End, Home, Peer, Properties, Table, basic, exchange, queue, shared, unique};
+use super::support::{
+    End, Home, Peer, Properties, Table, basic, exchange, now_ms, queue, shared, unique,
+};
 
 fn set(client: &Client, name: &str, pattern: &str, definition: Value) {
     let body = json!({"pattern": format!("^{pattern}$"), "definition": definition});
@@ -178,6 +180,36 @@ fn an_exchange_says_how_many_messages_it_holds() {
     assert!(queues.is_number());
     let all = guest().get("/queues/%2F").json().to_string();
     assert!(!all.contains(&name), "its queue is in no list");
+    let peeked = |query: &str| {
+        let path = format!("/leveret/exchanges/%2F/{name}/peek?{query}");
+        let answer = guest().get(&path);
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    };
+    let all = peeked("");
+    let hour = 3_600_000;
+    for one in all["messages"].as_array().expect("a list") {
+        let due = one["due_at"].as_u64().expect("a time");
+        assert!(due.abs_diff(now_ms() + hour) < 60_000, "{one}");
+        assert_eq!(
+            (&one["payload"], &one["exchange"]),
+            (&json!("x"), &json!(name))
+        );
+        assert_eq!(one["properties"]["headers"]["x-delay"], hour);
+    }
+    let first = peeked("count=2");
+    let rest = peeked(&format!("count=5&from={}", first["next"]));
+    let count = |one: &Value| one["messages"].as_array().map(Vec::len);
+    assert_eq!(
+        [&all, &first, &rest].map(count),
+        [Some(3), Some(2), Some(1)]
+    );
+    let other = guest().get("/leveret/exchanges/%2F/amq.topic/peek");
+    assert_eq!(other.status, 400, "{other:?}");
+    let none = guest().get("/leveret/exchanges/%2F/none-of-it/peek");
+    assert_eq!(none.status, 404, "{none:?}");
+    let unchanged = guest().get(&format!("/exchanges/%2F/{name}")).json();
+    assert_eq!(unchanged["messages_delayed"], 3);
     let all = guest().get("/definitions").json()["queues"].to_string();
     assert!(!all.contains(&name), "and in no definitions");
     peer.ask(1, &exchange::delete(&name, ""), &exchange::delete_ok());
