@@ -14,4 +14,5 @@ mod reclaim;
 mod restart;
 mod simulator;
 mod space;
+mod streams;
 mod world;

@@ -414,17 +414,24 @@ impl Peer {
 
     /// The same, if one comes so soon.
     pub fn delivery_within(&mut self, channel: u16, patience: Duration) -> Option<Delivery> {
-        let end = Instant::now() + patience;
+        if !self.arrives(channel, Instant::now() + patience) {
+            return None;
+        }
+        Some(self.delivery(channel))
+    }
+
+    /// Whether there is a frame of a channel by then; false at the end of the stream, too.
+    fn arrives(&mut self, channel: u16, end: Instant) -> bool {
         while !self.stash.iter().any(|frame| frame.channel == channel) {
             match self.cut() {
                 Some(frame) if frame.kind == HEARTBEAT => {}
                 Some(frame) => self.stash.push_back(frame),
                 // Nothing in time, or the end.
-                None if !self.fill(end).unwrap_or(false) => return None,
+                None if !self.fill(end).unwrap_or(false) => return false,
                 None => {}
             }
         }
-        Some(self.delivery(channel))
+        true
     }
 
     /// The bodies of the next deliveries.
@@ -689,6 +696,16 @@ impl Peer {
             let ack = self.expect_method(channel, 60, 80);
             self.note_ack(channel, ack.number(0), ack.number(1) != 0);
         }
+    }
+
+    /// The tag up to which everything is acknowledged by what comes so soon; the broker may have hung up.
+    pub fn acked_within(&mut self, channel: u16, patience: Duration) -> u64 {
+        let end = Instant::now() + patience;
+        while self.arrives(channel, end) {
+            let ack = self.expect_method(channel, 60, 80);
+            self.note_ack(channel, ack.number(0), ack.number(1) != 0);
+        }
+        self.acked.entry(channel).or_default().0
     }
 
     fn note_ack(&mut self, channel: u16, tag: u64, multiple: bool) {

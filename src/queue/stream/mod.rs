@@ -366,23 +366,15 @@ impl Stream {
         }
         self.appended = self.next;
         self.pending.push_back((self.next, receipt));
-        let Some(wake) = &self.wake else {
-            return;
-        };
-        if self.consumer_count() == 0 {
-            return;
-        }
-        journal.wait(receipt, &wake.waker);
-        if journal.is_due(receipt) != Due::No {
-            wake.waker.wake_by_ref();
-        }
+        self.listen(journal);
     }
 
-    /// Looks what is on disk by now. Returns whether more may be delivered.
+    /// Looks what is on disk by now. Returns whether more may be delivered. What the disk did not take waits until it does: after a
+    /// crash its offsets would be others'.
     pub fn commit(&mut self, journal: &Journal) -> bool {
         let before = self.committed;
         while let Some((end, receipt)) = self.pending.front()
-            && journal.is_due(*receipt) != Due::No
+            && journal.is_due(*receipt) == Due::Yes
         {
             self.committed = *end;
             self.pending.pop_front();
@@ -397,14 +389,16 @@ impl Stream {
         }
     }
 
-    /// Asks to be told when what is on its way to the disk is there.
+    /// Whoever consumes is told when the next of what is on its way to the disk is there. Each wait ends once: to be called again
+    /// when it has.
     pub fn listen(&mut self, journal: &Journal) {
-        if self.consumers == 0 {
+        let (Some((_, receipt)), Some(wake)) = (self.pending.front(), &self.wake) else {
             return;
-        }
-        if let (Some((_, receipt)), Some(wake)) = (self.pending.front(), &self.wake) {
+        };
+        if self.consumers > 0 {
             journal.wait(*receipt, &wake.waker);
-            if journal.is_due(*receipt) != Due::No {
+            // It may have got there meanwhile. What was refused is looked at when the journal has tried again.
+            if journal.is_due(*receipt) == Due::Yes {
                 wake.waker.wake_by_ref();
             }
         }

@@ -1,5 +1,5 @@
 //! The same broker on its faulty disk, for features that the model of `model.rs` leaves out: delayed messages, windows of queues and
-//! exchanges that drop duplicates, delivery counts, priorities, policies.
+//! exchanges that drop duplicates, delivery counts, priorities, policies, streams.
 //!
 //! Each is a [`Part`] with queues, a client and a simple model of its own; all of them live in one broker, so that their records
 //! stand between each other's in the journal and its checkpoints. A seed says what happens: what the parts do, what the background
@@ -10,6 +10,7 @@ mod delayed;
 mod peer;
 mod policies;
 mod ranks;
+mod streams;
 mod windows;
 
 use std::sync::Arc;
@@ -276,8 +277,10 @@ fn parts() -> Vec<Box<dyn Part>> {
         Box::new(counts::Counts::new(2, "classic")),
         Box::new(ranks::Ranks::new(3)),
         Box::new(policies::Policies::new(4)),
+        Box::new(streams::Streams::new(5, None)),
+        Box::new(streams::Streams::new(6, Some(streams::LIMITS))),
     ];
-    for (number, window) in (5..).zip(windows::WINDOWS) {
+    for (number, window) in (7..).zip(windows::WINDOWS) {
         parts.push(Box::new(windows::Windows::new(number, window)));
     }
     parts

@@ -1,4 +1,4 @@
-//! A client of one part: publishes with confirms on one channel, gets and settles on another.
+//! A client of one part: publishes with confirms on one channel, gets and settles on another; consumes on others.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -20,6 +20,8 @@ pub struct Peer {
     said: Vec<u8>,
     /// Methods that somebody waits for.
     pub answers: VecDeque<Item>,
+    /// What came to consumers.
+    pub deliveries: VecDeque<Item>,
     published: u64,
     /// Ids of messages without a confirm, by their delivery tags.
     pub outstanding: BTreeMap<u64, u64>,
@@ -42,6 +44,8 @@ pub struct Got {
     pub count: Option<u64>,
     /// It died of its delivery limit.
     pub over_limit: bool,
+    /// `x-stream-offset`.
+    pub offset: Option<u64>,
 }
 
 impl Got {
@@ -53,6 +57,11 @@ impl Got {
         if item.id != BASIC_GET_OK {
             return Err(format!("{:#x} instead of get-ok", item.id));
         }
+        Self::read(item).map(Some)
+    }
+
+    /// What a get-ok or a delivery brings.
+    pub fn read(item: &Item) -> Verdict<Self> {
         let message = item.message();
         let id = message.body.get(..8).map(|id| Fields(id).u64());
         let id = id.ok_or_else(|| format!("a message without its id: {message:?}"))?;
@@ -63,13 +72,14 @@ impl Got {
             let at = find(message.properties, name)? + name.len();
             message.properties.get(at..at + bytes)
         };
-        Ok(Some(Self {
+        Ok(Self {
             tag: message.tag,
             id,
             redelivered: message.redelivered,
             count: behind(b"\x10x-delivery-countl", 8).map(|count| Fields(count).u64()),
             over_limit: find(message.properties, b"delivery_limit").is_some(),
-        }))
+            offset: behind(b"\x0fx-stream-offsetl", 8).map(|offset| Fields(offset).u64()),
+        })
     }
 }
 
@@ -78,7 +88,7 @@ fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
 }
 
 /// The body of a message: its id and, of some, much more.
-fn body(id: u64) -> Vec<u8> {
+pub fn body(id: u64) -> Vec<u8> {
     let length = match id % 17 {
         0 => 3000,
         1 => 20_000,
@@ -125,6 +135,7 @@ impl Peer {
             out: Vec::new(),
             said: Vec::new(),
             answers: VecDeque::new(),
+            deliveries: VecDeque::new(),
             published: 0,
             outstanding: BTreeMap::new(),
             confirmed: Vec::new(),
@@ -214,6 +225,41 @@ impl Peer {
         self.send(SECOND, BASIC_NACK, &[&[0; 8], &[3]]);
     }
 
+    /// Consumes on a channel of its own.
+    pub fn ask_consume(
+        &mut self,
+        channel: u16,
+        queue: &str,
+        tag: &str,
+        prefetch: u16,
+        arguments: &[(&str, Vec<u8>)],
+    ) {
+        self.send(channel, CHANNEL_OPEN, &[&[0]]);
+        self.send(
+            channel,
+            BASIC_QOS,
+            &[&[0; 4], &prefetch.to_be_bytes(), &[0]],
+        );
+        let names = [short(queue), short(tag)].concat();
+        let arguments = wire::table(arguments);
+        self.send(channel, BASIC_CONSUME, &[&[0, 0], &names, &[0], &arguments]);
+    }
+
+    /// Closes such a channel: what it has goes back.
+    pub fn ask_close(&mut self, channel: u16) {
+        self.send(channel, CHANNEL_CLOSE, &[&[0, 200], &[0], &[0; 4]]);
+    }
+
+    /// Settles what came on such a channel.
+    pub fn settle(&mut self, channel: u16, tag: u64, requeue: bool) {
+        let (method, flags) = if requeue {
+            (BASIC_NACK, 2)
+        } else {
+            (BASIC_ACK, 0)
+        };
+        self.send(channel, method, &[&tag.to_be_bytes(), &[flags]]);
+    }
+
     /// What the session has said.
     pub fn hear(&mut self, bytes: &[u8]) -> Verdict {
         self.said.extend_from_slice(bytes);
@@ -222,7 +268,7 @@ impl Peer {
             let mut code = || u32::from(fields.u8()) << 8 | u32::from(fields.u8());
             match item.id {
                 CONNECTION_START | CONNECTION_TUNE | CONNECTION_OPEN_OK | CHANNEL_OPEN_OK
-                | CONFIRM_SELECT_OK | CONNECTION_BLOCKED | CONNECTION_UNBLOCKED => {}
+                | CONFIRM_SELECT_OK | BASIC_QOS_OK | CONNECTION_BLOCKED | CONNECTION_UNBLOCKED => {}
                 BASIC_ACK | BASIC_NACK => {
                     let (tag, flags) = (fields.u64(), fields.u8());
                     let from = if flags & 1 != 0 { 0 } else { tag };
@@ -249,6 +295,7 @@ impl Peer {
                     let code = code();
                     self.closed = Some(format!("{code} {}", fields.short()));
                 }
+                BASIC_DELIVER => self.deliveries.push_back(item),
                 _ => self.answers.push_back(item),
             }
         }
