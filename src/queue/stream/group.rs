@@ -120,6 +120,10 @@ impl Terms {
     }
 }
 
+/// What a group has out has so many bytes at most, and one message more: it is kept until it is settled, however large the prefetch
+/// limits are.
+const OUT_BYTES_MAX: usize = 256 << 20;
+
 /// A message that is out.
 struct Flight {
     /// The queue's number of its consumer.
@@ -137,6 +141,8 @@ pub struct Group {
     pub terms: Terms,
     waiting: BTreeMap<u64, Message>,
     out: BTreeMap<u64, Flight>,
+    /// Memory of their messages.
+    out_bytes: usize,
     /// How many each consumer has of them; few have any.
     held: Vec<(u32, usize)>,
     dying: VecDeque<(u64, Message, Reason)>,
@@ -171,6 +177,7 @@ impl Group {
             offsets,
             waiting: BTreeMap::new(),
             out: BTreeMap::new(),
+            out_bytes: 0,
             held: Vec::new(),
             dying: VecDeque::new(),
             delivered,
@@ -194,6 +201,7 @@ impl Group {
         self.waiting.clear();
         self.out.clear();
         self.held.clear();
+        self.out_bytes = 0;
         self.dying.clear();
         self.delivered = 0;
         self.offsets = Offsets::new(floor, self.terms.encode());
@@ -242,6 +250,7 @@ impl Group {
     pub fn deliver(&mut self, ahead: &Ahead, consumer: u32) -> (bool, u32) {
         let returned = self.offsets.returned(ahead.offset);
         let message = ahead.message.clone();
+        self.out_bytes += message.memory();
         self.out.insert(ahead.offset, Flight { consumer, message });
         match self.held.iter_mut().find(|(holder, _)| *holder == consumer) {
             Some((_, count)) => *count += 1,
@@ -257,8 +266,12 @@ impl Group {
         self.out.contains_key(&offset).then_some(offset)
     }
 
-    /// How far above the first that is out another may be, so that [`find`](Self::find) tells them apart.
-    pub fn is_too_far(&self, offset: u64) -> bool {
+    /// Whether nothing more may go out for now: what is out has too many bytes, or the offset is too far above the first that is out
+    /// for [`find`](Self::find) to tell them apart.
+    pub fn is_full(&self, offset: u64) -> bool {
+        if self.out_bytes > OUT_BYTES_MAX {
+            return true;
+        }
         self.out
             .first_key_value()
             .is_some_and(|(first, _)| offset.saturating_sub(*first) >= u64::from(u32::MAX))
@@ -272,7 +285,7 @@ impl Group {
         };
         let message = flight.message.clone();
         self.out.remove(&offset);
-        self.let_go(consumer);
+        self.let_go(consumer, &message);
         match outcome {
             Outcome::Ack => self.finish(offset),
             Outcome::Discard => return self.bury(offset, message, Reason::Rejected),
@@ -296,13 +309,14 @@ impl Group {
         let Some(flight) = self.out.remove(&offset) else {
             return;
         };
-        self.let_go(flight.consumer);
+        self.let_go(flight.consumer, &flight.message);
         if offset < cursor {
             self.waiting.insert(offset, message);
         }
     }
 
-    fn let_go(&mut self, consumer: u32) {
+    fn let_go(&mut self, consumer: u32, message: &Message) {
+        self.out_bytes -= message.memory();
         if let Some(at) = self.held.iter().position(|(holder, _)| *holder == consumer) {
             self.held[at].1 -= 1;
             if self.held[at].1 == 0 {

@@ -46,6 +46,9 @@ impl Stream {
         let is_partition = self.partition.is_some();
         let group = reader.group.as_ref();
         let is_strict = group.is_some_and(|group| group.terms.single_active || is_partition);
+        if group.is_some_and(|group| group.is_full(reader.cursor)) {
+            return;
+        }
         let mut looked = 0;
         if !reader.look(&source, &mut looked) {
             effects.unfinished |= looked >= LOOKED_MAX;
@@ -89,11 +92,11 @@ impl Stream {
                         message: ahead.message,
                     };
                     slot.push(&mut consumer.share, delivery);
-                    let too_far = reader
+                    let is_full = reader
                         .group
                         .as_ref()
-                        .is_some_and(|group| group.is_too_far(reader.cursor));
-                    if too_far || !reader.look(&source, &mut looked) {
+                        .is_some_and(|group| group.is_full(reader.cursor));
+                    if is_full || !reader.look(&source, &mut looked) {
                         effects.unfinished |= looked >= LOOKED_MAX;
                         break false;
                     }
