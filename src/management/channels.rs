@@ -1,6 +1,6 @@
 //! Channels and consumers: lists, and one channel.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -10,6 +10,7 @@ use super::json::from_table;
 use super::{Answer, Call, Refusal, ask, list};
 use crate::broker::Connection;
 use crate::queue::Queue;
+use crate::queue::arguments::QueueKind;
 use crate::queue::figures::{ChannelFigures, ConsumerFigures, Detail};
 use crate::queue::mailbox::Mailbox;
 use crate::wire::table;
@@ -106,11 +107,20 @@ pub fn one(call: &Call) -> Result<Answer, Refusal> {
 }
 
 fn consumer(call: &Call, connection: &Connection, consumer: &ConsumerFigures) -> Value {
-    let active = consumer.queue.lock().active_consumer();
-    let (is_active, status) = match active {
+    let locked = consumer.queue.lock();
+    let is_chosen = match (consumer.queue.kind, locked.rules().partition) {
+        // One of several: what holds for it does not hold for the others.
+        (_, Some(_)) => None,
+        (QueueKind::Stream, _) => locked.is_active_in_group(consumer.number),
+        _ => locked
+            .active_consumer()
+            .map(|active| active == consumer.number),
+    };
+    drop(locked);
+    let (is_active, status) = match is_chosen {
         None => (true, "up"),
-        Some(number) if number == consumer.number => (true, "single_active"),
-        Some(_) => (false, "waiting"),
+        Some(true) => (true, "single_active"),
+        Some(false) => (false, "waiting"),
     };
     let arguments = consumer.arguments.as_deref().map(table::to_field_table);
     let arguments = arguments.and_then(Result::ok).unwrap_or_default();
@@ -167,21 +177,27 @@ pub fn of_queue(call: &Call, queue: &Arc<Queue>) -> Vec<Value> {
 /// The same for many, by the ids of the queues. Each connection is asked once.
 pub fn of_queues(call: &Call, queues: &[Arc<Queue>]) -> HashMap<u64, Vec<Value>> {
     // Not under a queue's lock: a consumer on its way out takes it.
-    let consuming = queues.iter().flat_map(|queue| queue.lock().consuming());
+    // A consumer of a stream with partitions stands in each of them, and is told of by the first.
+    let first = |queue: &Arc<Queue>| Arc::clone(queue.partitions().first().unwrap_or(queue));
+    let consuming = queues
+        .iter()
+        .flat_map(|queue| first(queue).lock().consuming());
     let mut consuming: Vec<Arc<Mailbox>> = consuming.collect();
     consuming.sort_by_key(|mailbox| Arc::as_ptr(mailbox).addr());
     consuming.dedup_by(|one, other| Arc::ptr_eq(one, other));
     let answers = ask::all(consuming.into_iter(), Detail::Consumers);
     let registry = call.broker().registry();
-    let wanted: HashSet<u64> = queues.iter().map(|queue| queue.spec.id).collect();
+    let wanted = queues
+        .iter()
+        .map(|queue| (first(queue).spec.id, queue.spec.id));
+    let wanted: HashMap<u64, u64> = wanted.collect();
     let mut found: HashMap<u64, Vec<(u32, Value)>> = HashMap::new();
     for figures in &answers {
         let Some(connection) = registry.get(figures.connection) else {
             continue;
         };
         for one in &figures.consumers {
-            let id = one.queue.spec.id;
-            if wanted.contains(&id) {
+            if let Some(id) = wanted.get(&one.queue.spec.id).copied() {
                 let document = consumer(call, &connection, one);
                 found.entry(id).or_default().push((one.number, document));
             }

@@ -15,6 +15,7 @@ use crate::broker::hidden::Purpose;
 use crate::broker::redrive::{Filter, Next, Redrive};
 use crate::broker::vhost::Vhost;
 use crate::queue::Queue;
+use crate::queue::arguments::QueueKind;
 use crate::queue::paging::browse::Seen;
 use crate::store::Receipt;
 
@@ -242,6 +243,10 @@ fn order(object: &Map<String, Value>) -> Result<Order, Refusal> {
 /// POST /leveret/queues/vhost/name/redrive. It goes on until it is done, or the client hangs up.
 pub fn redrive(call: &Call) -> Result<Answer, Refusal> {
     let (vhost, queue) = queue(call)?;
+    if queue.kind == QueueKind::Stream {
+        let resource = queue.resource();
+        return Err(Refusal::bad(format!("{resource} is a stream: replay it")));
+    }
     let order = order(&call.object()?)?;
     // What comes back is published to the default exchange, as far as permissions go.
     call.access(&vhost)?.exchange(Verb::Write, "")?;

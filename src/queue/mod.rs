@@ -479,7 +479,7 @@ impl Locked<'_> {
         debug_assert!(sequences.len() <= STEPS_MAX);
         if self.core.stream.is_some() {
             let core = &mut self.core;
-            return core.stream_settle(self.queue, sequences, outcome, now, effects);
+            return core.stream_settle(self.queue, sequences, outcome, effects);
         }
         self.core
             .settle(self.queue, sequences.iter().copied(), outcome, now, effects);
@@ -522,7 +522,7 @@ impl Locked<'_> {
     ) {
         if self.core.stream.is_some() {
             let core = &mut self.core;
-            return core.stream_resume(self.queue, consumers, channel, now, effects);
+            return core.stream_resume(self.queue, consumers, channel, effects);
         }
         self.core
             .resume(self.queue, consumers, channel, now, effects);

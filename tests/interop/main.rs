@@ -24,7 +24,7 @@ macro_rules! scenarios {
 
 scenarios! {
     cancel channel_errors confirms connections dead_letters exchanges exclusive get messages qos reply_to returns settle
-    transactions
+    streams transactions
 }
 
 /// One test for each of the six tutorials.

@@ -10,6 +10,7 @@ mod filter;
 mod groups;
 mod offsets;
 mod partitions;
+mod programs;
 mod read;
 mod retention;
 mod stream;

@@ -122,6 +122,7 @@ impl Core {
         if let Some(stream) = self.stream() {
             stream.answer();
             stream.commit(&me.journal);
+            // The journal may have rung for an earlier append than the last.
             stream.listen(&me.journal);
             stream.serve_all(me, effects);
             effects.dying |= stream.is_dying();
@@ -149,17 +150,23 @@ impl Core {
         me: &Arc<Queue>,
         numbers: impl Iterator<Item = u32>,
         channel: bool,
-        now: u64,
         effects: &mut Effects,
     ) {
         if let Some(stream) = self.stream() {
             stream.commit(&me.journal);
+            let mut some = false;
             for number in numbers {
-                stream.resume(number, channel);
+                some = true;
+                if let Some(reader) = stream.resume(number, channel) {
+                    stream.serve(reader, me, effects);
+                }
             }
-            stream.serve_all(me, effects);
+            // Whoever is new has not been named.
+            if !some {
+                stream.serve_all(me, effects);
+            }
+            stream.ask(effects);
         }
-        self.stream_trim(me, now, effects);
     }
 
     pub(in crate::queue) fn stream_cancel(
@@ -181,7 +188,6 @@ impl Core {
         me: &Arc<Queue>,
         keys: &[u64],
         outcome: Outcome,
-        now: u64,
         effects: &mut Effects,
     ) {
         if let Some(stream) = self.stream() {
@@ -189,8 +195,8 @@ impl Core {
             for reader in stream.settle(keys, outcome, effects) {
                 stream.serve(reader, me, effects);
             }
+            stream.ask(effects);
         }
-        self.stream_trim(me, now, effects);
     }
 
     pub(in crate::queue) fn stream_unsend(

@@ -120,6 +120,10 @@ impl Terms {
     }
 }
 
+/// What a group has out has so many bytes at most, and one message more: it is kept until it is settled, however large the prefetch
+/// limits are.
+const OUT_BYTES_MAX: usize = 256 << 20;
+
 /// A message that is out.
 struct Flight {
     /// The queue's number of its consumer.
@@ -137,6 +141,10 @@ pub struct Group {
     pub terms: Terms,
     waiting: BTreeMap<u64, Message>,
     out: BTreeMap<u64, Flight>,
+    /// Memory of their messages.
+    out_bytes: usize,
+    /// How many each consumer has of them; few have any.
+    held: Vec<(u32, usize)>,
     dying: VecDeque<(u64, Message, Reason)>,
     /// Messages below this one may have been delivered in an earlier life of the process.
     delivered: u64,
@@ -169,6 +177,8 @@ impl Group {
             offsets,
             waiting: BTreeMap::new(),
             out: BTreeMap::new(),
+            out_bytes: 0,
+            held: Vec::new(),
             dying: VecDeque::new(),
             delivered,
             done: Vec::new(),
@@ -190,6 +200,8 @@ impl Group {
         self.returned.clear();
         self.waiting.clear();
         self.out.clear();
+        self.held.clear();
+        self.out_bytes = 0;
         self.dying.clear();
         self.delivered = 0;
         self.offsets = Offsets::new(floor, self.terms.encode());
@@ -224,21 +236,26 @@ impl Group {
         !self.steps.is_empty() || !self.done.is_empty() || !self.returned.is_empty()
     }
 
-    /// How many are out, and how many of them a consumer has.
+    /// How many are out.
     pub fn out(&self) -> usize {
         self.out.len()
     }
 
     /// Whether somebody else than this consumer has messages.
     pub fn others_have(&self, consumer: u32) -> bool {
-        self.out.values().any(|flight| flight.consumer != consumer)
+        self.held.iter().any(|(holder, _)| *holder != consumer)
     }
 
     /// The message goes to a consumer; returns whether it may have been delivered before, and how often it came back.
     pub fn deliver(&mut self, ahead: &Ahead, consumer: u32) -> (bool, u32) {
         let returned = self.offsets.returned(ahead.offset);
         let message = ahead.message.clone();
+        self.out_bytes += message.memory();
         self.out.insert(ahead.offset, Flight { consumer, message });
+        match self.held.iter_mut().find(|(holder, _)| *holder == consumer) {
+            Some((_, count)) => *count += 1,
+            None => self.held.push((consumer, 1)),
+        }
         (returned > 0 || ahead.offset < self.delivered, returned)
     }
 
@@ -249,8 +266,12 @@ impl Group {
         self.out.contains_key(&offset).then_some(offset)
     }
 
-    /// How far above the first that is out another may be, so that [`find`](Self::find) tells them apart.
-    pub fn is_too_far(&self, offset: u64) -> bool {
+    /// Whether nothing more may go out for now: what is out has too many bytes, or the offset is too far above the first that is out
+    /// for [`find`](Self::find) to tell them apart.
+    pub fn is_full(&self, offset: u64) -> bool {
+        if self.out_bytes > OUT_BYTES_MAX {
+            return true;
+        }
         self.out
             .first_key_value()
             .is_some_and(|(first, _)| offset.saturating_sub(*first) >= u64::from(u32::MAX))
@@ -264,6 +285,7 @@ impl Group {
         };
         let message = flight.message.clone();
         self.out.remove(&offset);
+        self.let_go(consumer, &message);
         match outcome {
             Outcome::Ack => self.finish(offset),
             Outcome::Discard => return self.bury(offset, message, Reason::Rejected),
@@ -284,8 +306,22 @@ impl Group {
 
     /// A delivery that never left.
     pub fn unsend(&mut self, offset: u64, message: Message, cursor: u64) {
-        if self.out.remove(&offset).is_some() && offset < cursor {
+        let Some(flight) = self.out.remove(&offset) else {
+            return;
+        };
+        self.let_go(flight.consumer, &flight.message);
+        if offset < cursor {
             self.waiting.insert(offset, message);
+        }
+    }
+
+    fn let_go(&mut self, consumer: u32, message: &Message) {
+        self.out_bytes -= message.memory();
+        if let Some(at) = self.held.iter().position(|(holder, _)| *holder == consumer) {
+            self.held[at].1 -= 1;
+            if self.held[at].1 == 0 {
+                self.held.swap_remove(at);
+            }
         }
     }
 

@@ -86,6 +86,7 @@ impl Stream {
                 if let Some(group) = &mut reader.group {
                     group.seek(start);
                 }
+                self.windows -= reader.bytes();
                 reader.go_to(start);
             }
             None => {
@@ -99,14 +100,17 @@ impl Stream {
 
     /// Deletes a group. Returns its consumers, who are to be told; `None` when there is no such group.
     pub fn end_group(&mut self, id: u64, name: &str, log: &mut Log) -> Option<Vec<ConsumerSpec>> {
-        let reader = self.groups.remove(name)?;
-        let reader = self.readers.remove(&reader)?;
+        let id_of = self.groups.remove(name)?;
+        let reader = self.readers.remove(&id_of)?;
+        let windows = reader.bytes();
         log.group(id, name.as_bytes(), &Step::End);
         let mut consumers = reader.consumers;
         let all = consumers.take_all();
-        for consumer in &all {
-            self.seats.remove(&consumer.number);
-        }
+        self.windows -= windows;
+        self.consumers -= all.len();
+        // Those that have gone, with what they still have, too.
+        self.seats.retain(|_, seat| seat.reader != id_of);
+        self.out = self.seats.values().map(|seat| seat.out as usize).sum();
         Some(all.into_iter().map(|consumer| consumer.spec).collect())
     }
 }

@@ -153,7 +153,9 @@ impl Stream {
         if reader.epoch != loaded.epoch {
             return None;
         }
+        let before = reader.bytes();
         reader.install(loaded.to, std::mem::take(&mut loaded.messages), now);
+        self.windows += reader.bytes() - before;
         Some(loaded.reader)
     }
 }

@@ -124,6 +124,13 @@ pub struct Stream {
     readers: BTreeMap<u32, Reader>,
     groups: BTreeMap<Arc<str>, u32>,
     seats: HashMap<u32, Seat>,
+    /// Consumers, deliveries that they have not settled, and memory of the readers' windows: the sums, so that nobody adds them up
+    /// for each batch.
+    consumers: usize,
+    out: usize,
+    windows: u64,
+    /// Some reader may wait for the disk.
+    wanting: bool,
     last_number: u32,
     /// The reader for which something was loaded last.
     loaded_last: u32,
@@ -185,6 +192,10 @@ impl Stream {
             readers: BTreeMap::new(),
             groups: BTreeMap::new(),
             seats: HashMap::new(),
+            consumers: 0,
+            out: 0,
+            windows: 0,
+            wanting: false,
             last_number: 0,
             loaded_last: 0,
             asked: false,
@@ -245,18 +256,17 @@ impl Stream {
 
     /// Deliveries that are not settled.
     pub fn unacked(&self) -> usize {
-        self.seats.values().map(|seat| seat.out as usize).sum()
+        self.out
     }
 
     /// Consumers, whatever they belong to.
     pub fn consumer_count(&self) -> usize {
-        self.readers.values().map(|one| one.consumers.len()).sum()
+        self.consumers
     }
 
     /// Memory of its messages.
     pub fn resident(&self) -> u64 {
-        let windows: u64 = self.readers.values().map(Reader::bytes).sum();
-        self.tail.bytes() + windows
+        self.tail.bytes() + self.windows
     }
 
     /// How many segments there are, and their bytes.
@@ -385,7 +395,7 @@ impl Stream {
         let (Some((_, receipt)), Some(wake)) = (self.pending.front(), &self.wake) else {
             return;
         };
-        if self.consumer_count() > 0 {
+        if self.consumers > 0 {
             journal.wait(*receipt, &wake.waker);
             // It may have got there meanwhile. What was refused is looked at when the journal has tried again.
             if journal.is_due(*receipt) == Due::Yes {
@@ -413,7 +423,7 @@ impl Stream {
 
     /// Asks the pager for what readers wait for.
     pub fn ask(&mut self, effects: &mut Effects) {
-        if !self.asked && self.wants_load() {
+        if !self.asked && std::mem::take(&mut self.wanting) && self.wants_load() {
             self.asked = true;
             effects.load = super::paging::Want::Load;
         }
@@ -422,6 +432,8 @@ impl Stream {
     /// The pager has answered; `again` says that it is to come back.
     pub fn answered(&mut self, again: bool) {
         self.asked = again;
+        // Others may wait as well.
+        self.wanting = true;
     }
 
     /// The end: all consumers, who are to be told.
@@ -429,6 +441,7 @@ impl Stream {
         let readers = std::mem::take(&mut self.readers);
         self.groups.clear();
         self.seats.clear();
+        (self.consumers, self.out, self.windows) = (0, 0, 0);
         self.pending.clear();
         self.tail = Tail::new(self.next);
         self.first = self.next;

@@ -69,6 +69,7 @@ impl Stream {
             gone: false,
         };
         self.seats.insert(number, seat);
+        self.consumers += 1;
         self.listen(journal);
         Ok(number)
     }
@@ -121,17 +122,22 @@ impl Stream {
             self.seats.remove(&number);
             return;
         };
-        reader.consumers.remove(number);
+        if reader.consumers.remove(number).is_some() {
+            self.consumers -= 1;
+        }
+        let before = reader.bytes();
+        if reader.consumers.len() == 0 {
+            reader.rest();
+        }
+        self.windows -= before - reader.bytes();
         if reader.group.is_none() {
             self.readers.remove(&id);
+            // What it has out settles nothing any more.
+            if let Some(seat) = self.seats.remove(&number) {
+                self.out -= seat.out as usize;
+            }
+        } else if is_done {
             self.seats.remove(&number);
-        } else {
-            if reader.consumers.len() == 0 {
-                reader.rest();
-            }
-            if is_done {
-                self.seats.remove(&number);
-            }
         }
     }
 
@@ -156,7 +162,10 @@ impl Stream {
             let Some(reader) = self.readers.get_mut(&id) else {
                 continue;
             };
-            seat.out = seat.out.saturating_sub(1);
+            if seat.out > 0 {
+                seat.out -= 1;
+                self.out -= 1;
+            }
             let is_over = seat.gone && seat.out == 0;
             reader.consumers.settled(number);
             if let Some(group) = &mut reader.group
@@ -184,7 +193,10 @@ impl Stream {
         let id = seat.reader;
         let reader = self.readers.get_mut(&id)?;
         for delivery in deliveries {
-            seat.out = seat.out.saturating_sub(1);
+            if seat.out > 0 {
+                seat.out -= 1;
+                self.out -= 1;
+            }
             reader.consumers.settled(number);
             if let Some(group) = &mut reader.group {
                 group.unsend(delivery.sequence, delivery.message, reader.cursor);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Stream;
-use super::reader::{LOOKED_MAX, Source};
+use super::reader::{LOOKED_MAX, Reader, Source};
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
 use crate::queue::mailbox::{Delivery, STREAMED};
@@ -24,6 +24,14 @@ impl Stream {
 
     /// Hands messages to one reader's consumers, as long as there are both.
     pub fn serve(&mut self, id: u32, me: &Arc<Queue>, effects: &mut Effects) {
+        let bytes = |stream: &Self| stream.readers.get(&id).map_or(0, Reader::bytes);
+        let before = bytes(self);
+        self.serve_one(id, me, effects);
+        self.windows = self.windows + bytes(self) - before;
+        self.wanting |= self.readers.get(&id).is_some_and(|reader| reader.wants);
+    }
+
+    fn serve_one(&mut self, id: u32, me: &Arc<Queue>, effects: &mut Effects) {
         let source = Source {
             tail: &self.tail,
             first: self.first,
@@ -38,6 +46,9 @@ impl Stream {
         let is_partition = self.partition.is_some();
         let group = reader.group.as_ref();
         let is_strict = group.is_some_and(|group| group.terms.single_active || is_partition);
+        if group.is_some_and(|group| group.is_full(reader.cursor)) {
+            return;
+        }
         let mut looked = 0;
         if !reader.look(&source, &mut looked) {
             effects.unfinished |= looked >= LOOKED_MAX;
@@ -69,6 +80,7 @@ impl Stream {
                     };
                     if let Some(seat) = self.seats.get_mut(&number) {
                         seat.out += 1;
+                        self.out += 1;
                     }
                     let consumer = reader.consumers.at(index);
                     let delivery = Delivery {
@@ -80,11 +92,11 @@ impl Stream {
                         message: ahead.message,
                     };
                     slot.push(&mut consumer.share, delivery);
-                    let too_far = reader
+                    let is_full = reader
                         .group
                         .as_ref()
-                        .is_some_and(|group| group.is_too_far(reader.cursor));
-                    if too_far || !reader.look(&source, &mut looked) {
+                        .is_some_and(|group| group.is_full(reader.cursor));
+                    if is_full || !reader.look(&source, &mut looked) {
                         effects.unfinished |= looked >= LOOKED_MAX;
                         break false;
                     }
