@@ -282,7 +282,7 @@ class Link:
             if event.name in ("connection.close", CLOSED) or event.name == "channel.close" and event.channel == number:
                 return events, True
         while settle > 0:
-            event = self.peer.next(settle)
+            event = self.early.pop(0) if self.early else self.peer.next(settle)
             if event is None:
                 break
             events.append(event)

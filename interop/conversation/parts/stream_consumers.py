@@ -61,9 +61,9 @@ def play(talk):
         op(f"offset.{case}", "basic.consume", number=number, queue=beyond, consumer_tag=case,
            arguments={} if offset is None else {"x-stream-offset": offset}, settle=0.1)
     s.append(beyond, b"2")
-    s.expect("offset.two-comes", "basic.deliver " * 4, number=21, settle=0.6)
+    s.expect("offset.two-comes", "basic.deliver " * 4, number=21, settle=0.3)
     s.append(beyond, b"3")
-    s.expect("offset.three-comes", "basic.deliver " * 5, number=21, settle=0.6)
+    s.expect("offset.three-comes", "basic.deliver " * 5, number=21, settle=0.3)
     for number, _, _ in later:
         s.leave(number)
     old = s.stream("old", b"old")
