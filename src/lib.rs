@@ -41,6 +41,9 @@
 //! 6. Acks of a round are grouped by queue and settled in one call; confirms leave when the journal says that the receipt is
 //!    due.
 //!
+//! A stream (`queue/stream`) is a queue whose messages stay: publishing is the same way, but delivery begins when the journal says
+//! that they are on disk, and each reader takes them from the stream's end in memory, or from disk by the pager.
+//!
 //! Nothing calls up: what travels back (a delivery, a cancel, an alarm, a direct reply) lies in a mailbox until its connection
 //! looks.
 //!
