@@ -366,3 +366,33 @@ fn a_backlog_of_single_messages_is_bound() {
     }
     assert!(ledger.is_empty() && files.all().iter().all(|file| file.dead));
 }
+
+/// What a stream of a hundred million messages asks when a reader names a time. How long a look takes is printed.
+#[test]
+fn a_time_is_found_among_a_hundred_million_messages() {
+    let files = Files::default();
+    files.add(1, 0, &Arc::default());
+    let mut ledger = Ledger::default();
+    let (runs, each) = (1_700_000u64, 60u64);
+    for at in 0..runs {
+        let position = 1000 + at * 2000;
+        let lease = files.lease(position).unwrap();
+        // Ten runs a millisecond, and one millisecond in ten without any.
+        let time_ms = at / 10 + at / 100;
+        ledger.place(at * each, run(position, each as u32), time_ms, None, lease);
+    }
+    ledger.settle_range(0..6000);
+    let begun = std::time::Instant::now();
+    let times: Vec<u64> = (0..1000).map(|at| at * 187).collect();
+    let found: Vec<u64> = times.iter().map(|time| ledger.since(*time)).collect();
+    println!("{:?} a look", begun.elapsed() / 1000);
+    for (time_ms, found) in times.into_iter().zip(found) {
+        // The times of runs go up: those around the one that was found tell whether it is the first.
+        let at = found / each;
+        let came = |at: u64| at / 10 + at / 100;
+        assert!(at == runs || came(at) >= time_ms, "{time_ms}");
+        assert!(at == 100 || came(at - 1) < time_ms, "{time_ms}");
+    }
+    assert_eq!(ledger.since(0), 6000);
+    assert_eq!(ledger.since(u64::MAX), runs * each);
+}
