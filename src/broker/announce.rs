@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::Broker;
 use super::exchange::Exchange;
-use super::publish::publish_one;
+use super::publish::{home, publish_one};
 use super::vhost::{Vhost, Walk};
 use crate::message::Message;
 use crate::queue::Effects;
@@ -37,6 +37,7 @@ pub(super) fn announce(
     let now = broker.now();
     for queue in queues {
         let mut effects = Effects::default();
+        let queue = home(&queue, &message);
         publish_one(broker, &queue, message.clone(), now, &mut effects);
         broker.perform(&queue, effects);
     }

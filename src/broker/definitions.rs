@@ -246,14 +246,18 @@ impl Change<'_> {
         }
     }
 
-    /// A durable queue that belongs to another of the same name is there, for this.
+    /// A queue that belongs to another of the same name is there, for this.
     pub fn part(&mut self, part: &Queue, role: &str) {
-        self.put(self::part(part, role));
+        if part.spec.durable {
+            self.put(self::part(part, role));
+        }
     }
 
     /// It is gone.
     pub fn no_part(&mut self, part: &Queue, role: &str) {
-        self.forget(Kind::Queue, &part_key(part, role));
+        if part.spec.durable {
+            self.forget(Kind::Queue, &part_key(part, role));
+        }
     }
 
     /// A binding is there.

@@ -561,6 +561,7 @@ impl Publisher {
             }
             let mut placed = false;
             for queue in found {
+                let queue = home(&queue, &message);
                 // Where it was pushed in this round already, it is not pushed again.
                 let has_it = self.dirty.iter().any(|target| {
                     let local = &self.queues[*target as usize];

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use super::Broker;
-use super::publish::publish_one;
+use super::publish::{home, publish_one};
 use crate::queue::stream::offset::OffsetSpec;
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
@@ -78,10 +78,11 @@ impl Replay {
         for seen in page.seen {
             let mut effects = Effects::default();
             let now = self.broker.now();
+            let target = home(&self.target, &seen.message);
             let (placed, receipt) =
-                publish_one(&self.broker, &self.target, seen.message, now, &mut effects);
+                publish_one(&self.broker, &target, seen.message, now, &mut effects);
             let refused = effects.refused.is_some();
-            self.broker.perform(&self.target, effects);
+            self.broker.perform(&target, effects);
             if !placed || refused {
                 return Some(Stopped::Refused);
             }

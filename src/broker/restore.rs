@@ -318,9 +318,10 @@ impl Restoring<'_> {
     fn attach_parts(&mut self) -> Result<(), String> {
         for ((vhost, name), ids) in std::mem::take(&mut self.parts) {
             let vhost = self.vhost(&vhost)?;
-            let owner = vhost
-                .queue(&name)
-                .ok_or_else(|| format!("there is no queue '{name}'"))?;
+            let Some(owner) = vhost.queue(&name) else {
+                tracing::error!("parts of a queue '{name}' that is not there are dropped");
+                continue;
+            };
             let own = Arc::clone(owner.lock().rules());
             let mut queues = Vec::with_capacity(ids.len());
             for role in Role::of(&own) {

@@ -61,6 +61,8 @@ pub struct Context {
     pub(super) half_sent: usize,
     /// A basic.get, and its channel, whose message is on its way from disk. No frame is handled until it has its answer.
     pub(super) parked: Option<(u16, basic::Get)>,
+    /// Counts how often consumers of a channel were served because credit came back.
+    pub(super) resumed: u32,
 }
 
 impl Context {
@@ -153,7 +155,11 @@ impl Context {
 
     /// The consumers of a channel may have more: its shared limit has room.
     fn resume_channel(&mut self, channel: u16) {
-        for consumer in self.consumers.of_channel(channel) {
+        // Whoever is served first takes what there is: not always the same one.
+        let all: Vec<_> = self.consumers.of_channel(channel).collect();
+        self.resumed = self.resumed.wrapping_add(1);
+        let (behind, front) = all.split_at(self.resumed as usize % all.len().max(1));
+        for consumer in front.iter().chain(behind) {
             let mut effects = Effects::default();
             let queue = self.queues.get(consumer.queue);
             queue.lock().resume(

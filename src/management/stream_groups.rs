@@ -9,8 +9,8 @@ use super::json::to_value;
 use super::{Answer, Call, NO_CONNECTION, Refusal, wait};
 use crate::auth::Verb;
 use crate::queue::arguments::QueueKind;
-use crate::queue::stream::GroupFigures;
 use crate::queue::stream::offset::OffsetSpec;
+use crate::queue::stream::{GROUPS_MAX, GroupFigures};
 use crate::queue::{Effects, Queue};
 use crate::store::Receipt;
 use crate::wire::limits::SHORT_STRING_BYTES_MAX;
@@ -149,6 +149,10 @@ pub fn put(call: &Call) -> Result<Answer, Refusal> {
         let offset = locked.seek_group(name, to, broker.now(), &mut effects);
         receipt = receipt.max(locked.commit());
         broker.perform(queue, effects);
+        if offset.is_none() {
+            let reason = format!("the stream has {GROUPS_MAX} groups already");
+            return Err(Refusal::bad(reason));
+        }
         offsets.push(json!({"partition": number, "offset": offset}));
     }
     wait::for_disk(broker, receipt)?;

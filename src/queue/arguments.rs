@@ -313,7 +313,7 @@ pub fn parse(
             ));
         }
     }
-    if get(arguments, RETAIN_ACKED).is_some() && !durable {
+    if get(arguments, RETAIN_ACKED).is_some() && (!durable || exclusive) {
         let reason = "\"only a durable queue can\"";
         return Err(Reply::invalid_argument(RETAIN_ACKED, resource, reason));
     }

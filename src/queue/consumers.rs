@@ -222,27 +222,20 @@ impl Consumers {
         }
     }
 
-    /// Adds a consumer that has its number from elsewhere; it is higher than that of any other.
+    /// Adds a consumer that has its number, which nobody else has, from elsewhere.
     pub fn add_as(&mut self, number: u32, spec: ConsumerSpec) -> Result<u32, ExclusiveUse> {
         self.last = number - 1;
-        self.add(spec)
+        self.add(spec)?;
+        // Numbers may have begun anew.
+        let at = self.all.partition_point(|one| one.number < number);
+        self.all[at..].rotate_right(1);
+        Ok(number)
     }
 
     /// Whether somebody stands in line.
     #[inline]
     pub fn has_turn(&self) -> bool {
         !self.lines.is_empty()
-    }
-
-    /// The consumer just chosen gets nothing after all, and stays in its line.
-    pub fn give_back(&mut self, index: usize, counted: bool) {
-        let consumer = &mut self.all[index];
-        if !consumer.spec.no_ack {
-            consumer.unacked -= 1;
-        }
-        if counted {
-            consumer.spec.channel.release(1);
-        }
     }
 
     /// Adds a consumer and returns its number.

@@ -118,7 +118,7 @@ impl Locked<'_> {
         }
     }
 
-    /// Moves a group, or makes one there. Returns the offset where it goes on, or `None` where this is no stream.
+    /// Moves a group, or makes one there. Returns the offset where it goes on, or `None` where this is no stream, or one with too many.
     pub fn seek_group(
         &mut self,
         name: &str,
@@ -128,7 +128,7 @@ impl Locked<'_> {
     ) -> Option<u64> {
         let core = &mut *self.core;
         let (stream, log) = (core.stream.as_mut()?, core.log.as_ref()?);
-        let offset = stream.seek(name, to, &log.ledger, now);
+        let offset = stream.seek(name, to, &log.ledger, now)?;
         stream.serve_all(self.queue, effects);
         core.stream_attend(self.queue, now, effects);
         Some(offset)

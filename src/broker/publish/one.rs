@@ -11,7 +11,7 @@ use crate::store::Receipt;
 use crate::wire::properties::{Edits, Properties, rewrite};
 use crate::wire::table::Table;
 
-/// Publishes one message that does not come with a round. False when the queue is deleted.
+/// Publishes one message that does not come with a round, to the queue that [is its home](home). False when that is deleted.
 pub(in crate::broker) fn publish_one(
     broker: &Broker,
     queue: &Arc<Queue>,
@@ -19,7 +19,6 @@ pub(in crate::broker) fn publish_one(
     now: u64,
     effects: &mut Effects,
 ) -> (bool, Receipt) {
-    let queue = &home(queue, &message);
     let message = kept_by(message, std::iter::once(queue));
     let links = if queue.spec.durable {
         Links::of(&message, broker.journal())

@@ -13,7 +13,7 @@ use crate::broker::access::Access;
 use crate::broker::definitions::{self, Change};
 use crate::broker::exchange::{Destination, Exchange};
 use crate::broker::history::History;
-use crate::broker::publish::publish_one;
+use crate::broker::publish::{home, publish_one};
 use crate::broker::vhost::{Vhost, Walk};
 use crate::exchange::{Kind, Target, extra_keys};
 use crate::queue::Effects;
@@ -235,6 +235,7 @@ impl Vhost {
             for queue in queues {
                 let mut effects = Effects::default();
                 // Nobody waits for a confirm of these.
+                let queue = home(&queue, &message);
                 publish_one(broker, &queue, message.clone(), now, &mut effects);
                 broker.perform(&queue, effects);
             }

@@ -91,6 +91,19 @@ impl Channel {
             return Err(Reply::no_global_qos(&queue.resource()));
         }
         let parsed = arguments::parse_consumer(&queue.resource(), &consume.arguments, queue.kind)?;
+        if let Some(group) = &parsed.wanted.group {
+            if group.name.is_none() && given.is_empty() {
+                return Err(Reply::unnamed_group(&queue.resource()));
+            }
+            // What dies for the group goes there, as if the consumer had published it.
+            let letters = group
+                .terms
+                .as_ref()
+                .and_then(|terms| terms.dead_letter.as_ref());
+            if let Some(to) = letters {
+                cx.access.exchange(Verb::Write, &to.exchange)?;
+            }
+        }
         if is_stream && self.prefetch == 0 {
             return Err(Reply::no_prefetch(&queue.resource()));
         }
@@ -293,16 +306,24 @@ impl Channel {
 
     /// The queue of a consumer is gone: tell the client, if it asked for that.
     pub(crate) fn consumer_cancelled(&mut self, cx: &mut Context, out: &mut Output, id: u32) {
-        let Some((tag, is_first)) = cx
+        let Some(tag) = cx
             .consumers
             .get(id)
-            .map(|consumer| (Arc::clone(&consumer.tag), consumer.is_first()))
+            .map(|consumer| Arc::clone(&consumer.tag))
         else {
             return;
         };
-        self.deliver_rest(cx, out, id);
-        self.forget(cx, id);
-        if cx.capabilities.consumer_cancel_notify && is_first {
+        // Of several partitions some may know no more of it than that it has come.
+        let mut ids = cx.consumers.all_by_tag(self.number, &tag);
+        ids.retain(|other| *other != id);
+        for other in &ids {
+            self.stop(cx, *other);
+        }
+        for id in std::iter::once(id).chain(ids) {
+            self.deliver_rest(cx, out, id);
+            self.forget(cx, id);
+        }
+        if cx.capabilities.consumer_cancel_notify {
             self.notify_cancelled(out, &tag);
         }
     }

@@ -46,7 +46,7 @@ impl Channel {
 
     /// How many credits of the channel's shared limit a delivery gives back; one that its consumer's own limit had goes back there.
     #[inline]
-    fn uncount(cx: &mut Context, unacked: &Unacked) -> u32 {
+    pub(super) fn uncount(cx: &mut Context, unacked: &Unacked) -> u32 {
         if unacked.own_limit {
             cx.uncount(unacked.consumer);
             return 0;

@@ -85,7 +85,13 @@ impl Channel {
                 late.push((unacked.consumer, timeout));
             }
         }
-        for (consumer, timeout) in late {
+        // A consumer of several partitions goes as a whole with the first of them.
+        let known = |cx: &Context, id| cx.consumers.get(id).is_some();
+        let were: Vec<bool> = late.iter().map(|(id, _)| known(cx, *id)).collect();
+        for ((consumer, timeout), was) in late.into_iter().zip(were) {
+            if was && !known(cx, consumer) {
+                continue;
+            }
             tracing::warn!(
                 connection = cx.id,
                 channel = self.number,

@@ -227,8 +227,8 @@ impl Channel {
             );
             out.content(self.number, &message, cx.tuned.frame_max);
         }
-        let counted = settles.iter().filter(|(one, _)| one.counted).count();
-        self.free(cx, counted as u32);
+        let counted = settles.iter().map(|(one, _)| Self::uncount(cx, one)).sum();
+        self.free(cx, counted);
         // commit-ok is sent once all of it is on disk.
         out.gate(receipt.max(echo), cx.broker.journal());
         for (unacked, _) in settles {

@@ -151,6 +151,7 @@ impl Session {
             published: false,
             half_sent: 0,
             parked: None,
+            resumed: 0,
         };
         Ok(Open::new(cx))
     }

@@ -80,6 +80,8 @@ impl Core {
         let gone = stream.retain(&self.rules.retention, now, effects);
         if gone > 0 {
             log.settled_range(before..before + gone);
+            // Whoever waited for what is gone goes on behind it.
+            stream.serve_all(me, effects);
         }
         self.ready = usize::try_from(stream.count()).unwrap_or(usize::MAX);
         stream.trim_tail(me.journal.written_position(), false, &mut effects.garbage);
@@ -210,6 +212,7 @@ impl Core {
             && let Some(reader) = stream.unsend(number, deliveries)
         {
             stream.serve(reader, me, effects);
+            stream.ask(effects);
         }
     }
 }

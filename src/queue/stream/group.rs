@@ -12,7 +12,7 @@
 //! The stream keeps every message, whatever becomes of it here. After a crash those that were out are ready again; what was done
 //! and not synced may be so, too.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -146,6 +146,10 @@ pub struct Group {
     /// How many each consumer has of them; few have any.
     held: Vec<(u32, usize)>,
     dying: VecDeque<(u64, Message, Reason)>,
+    /// Those of which copies are being placed.
+    burying: Vec<u64>,
+    /// What was out before a seek, by the lower half of its offset and its consumer: its settle means nothing any more.
+    stale: HashSet<(u32, u32)>,
     /// Messages below this one may have been delivered in an earlier life of the process.
     delivered: u64,
     done: Vec<Range<u64>>,
@@ -180,6 +184,8 @@ impl Group {
             out_bytes: 0,
             held: Vec::new(),
             dying: VecDeque::new(),
+            burying: Vec::new(),
+            stale: HashSet::new(),
             delivered,
             done: Vec::new(),
             returned: Vec::new(),
@@ -199,6 +205,10 @@ impl Group {
         self.done.clear();
         self.returned.clear();
         self.waiting.clear();
+        self.burying.clear();
+        let out = self.out.iter();
+        self.stale
+            .extend(out.map(|(offset, flight)| (*offset as u32, flight.consumer)));
         self.out.clear();
         self.held.clear();
         self.out_bytes = 0;
@@ -257,6 +267,11 @@ impl Group {
             None => self.held.push((consumer, 1)),
         }
         (returned > 0 || ahead.offset < self.delivered, returned)
+    }
+
+    /// Whether a settle is of something that was out before a seek.
+    pub fn was_stale(&mut self, low: u32, consumer: u32) -> bool {
+        !self.stale.is_empty() && self.stale.remove(&(low, consumer))
     }
 
     /// The offset that is out and whose lower half is this.
@@ -347,7 +362,9 @@ impl Group {
     /// Up to `most` messages to dead-letter.
     pub fn take_dying(&mut self, most: usize) -> Vec<(u64, Message, Reason)> {
         let count = self.dying.len().min(most);
-        self.dying.drain(..count).collect()
+        let taken: Vec<_> = self.dying.drain(..count).collect();
+        self.burying = taken.iter().map(|(offset, ..)| *offset).collect();
+        taken
     }
 
     /// Whether something is to be dead-lettered.
@@ -357,7 +374,8 @@ impl Group {
 
     /// Copies of these are placed.
     pub fn buried(&mut self, offsets: impl Iterator<Item = u64>) {
-        for offset in offsets {
+        let burying = std::mem::take(&mut self.burying);
+        for offset in offsets.filter(|offset| burying.contains(offset)) {
             self.finish(offset);
         }
     }
@@ -381,9 +399,13 @@ impl Group {
     pub fn next_ready(&self, from: u64) -> u64 {
         let mut next = self.offsets.next_open(from);
         let last = self.out.last_key_value().map(|(offset, _)| *offset);
-        while last.is_some_and(|last| next <= last) || !self.dying.is_empty() {
-            let is_held =
-                self.out.contains_key(&next) || self.dying.iter().any(|(dying, ..)| *dying == next);
+        while last.is_some_and(|last| next <= last)
+            || !self.dying.is_empty()
+            || !self.burying.is_empty()
+        {
+            let is_held = self.out.contains_key(&next)
+                || self.burying.contains(&next)
+                || self.dying.iter().any(|(dying, ..)| *dying == next);
             if !is_held {
                 break;
             }

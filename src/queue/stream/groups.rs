@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::group::{Group, Terms};
 use super::offset::OffsetSpec;
-use super::{GroupFigures, Stream};
+use super::{GROUPS_MAX, GroupFigures, Stream};
 use crate::message::Message;
 use crate::queue::DeadLetter;
 use crate::queue::consumers::ConsumerSpec;
@@ -77,8 +77,8 @@ impl Stream {
         self.groups.iter().filter_map(of).collect()
     }
 
-    /// Moves a group, or makes one there. Returns the offset where it goes on.
-    pub fn seek(&mut self, name: &str, to: OffsetSpec, ledger: &Ledger, now: u64) -> u64 {
+    /// Moves a group, or makes one there. Returns the offset where it goes on; `None` when there are too many.
+    pub fn seek(&mut self, name: &str, to: OffsetSpec, ledger: &Ledger, now: u64) -> Option<u64> {
         let start = to.resolve(&(&*self, ledger), now);
         match self.groups.get(name) {
             Some(id) => {
@@ -89,13 +89,14 @@ impl Stream {
                 self.windows -= reader.bytes();
                 reader.go_to(start);
             }
+            None if self.groups.len() >= GROUPS_MAX => return None,
             None => {
                 let name: Arc<str> = name.into();
                 let group = Group::new(Arc::clone(&name), start, Terms::default());
                 self.add_group(name, start, group);
             }
         }
-        start
+        Some(start)
     }
 
     /// Deletes a group. Returns its consumers, who are to be told; `None` when there is no such group.

@@ -55,6 +55,9 @@ mod tail;
 /// Memory of the tail that readers behind may have in it; what nobody needs goes as soon as it is written.
 const TAIL_BYTES_MAX: u64 = 1024 * 1024;
 
+/// Groups that a stream has at most; they stay until somebody deletes them.
+pub const GROUPS_MAX: usize = 10_000;
+
 /// What a consumer asks of a stream, beside what any consumer does.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
@@ -419,6 +422,12 @@ impl Stream {
             (needed, TAIL_BYTES_MAX)
         };
         self.tail.trim(written, needed, most, effects);
+        if all {
+            // Whoever cannot take anything now reads it again when he can.
+            for reader in self.readers.values_mut() {
+                self.windows -= reader.let_go();
+            }
+        }
     }
 
     /// Asks the pager for what readers wait for.

@@ -103,6 +103,19 @@ impl Reader {
         self.window_bytes = 0;
     }
 
+    /// Lets go of what was read for consumers who cannot take anything now; returns its bytes.
+    pub fn let_go(&mut self) -> u64 {
+        if self.consumers.has_turn() || self.window.is_empty() {
+            return 0;
+        }
+        let bytes = self.window_bytes;
+        self.drop_window();
+        self.window_end = self.cursor;
+        self.wants = false;
+        self.epoch += 1;
+        bytes
+    }
+
     /// Nobody takes its messages: nothing is kept for them.
     pub fn rest(&mut self) {
         let open = self.group.as_mut().map(|group| group.rest());

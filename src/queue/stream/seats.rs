@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::group::{Group, Terms};
 use super::reader::Reader;
-use super::{Membership, Seat, Stream, Wanted};
+use super::{GROUPS_MAX, Membership, Seat, Stream, Wanted};
 use crate::queue::Outcome;
 use crate::queue::consumers::{ConsumerSpec, Consumers};
 use crate::queue::effects::Effects;
@@ -85,6 +85,9 @@ impl Stream {
         let name = membership.name.clone().unwrap_or_else(|| tag.into());
         let id = match self.groups.get(&name) {
             Some(id) => *id,
+            None if self.groups.len() >= GROUPS_MAX => {
+                return Err(format!("the stream has {GROUPS_MAX} groups already"));
+            }
             None => {
                 let terms = membership.terms.clone().unwrap_or_default();
                 let group = Group::new(Arc::clone(&name), start, terms);
@@ -169,6 +172,7 @@ impl Stream {
             let is_over = seat.gone && seat.out == 0;
             reader.consumers.settled(number);
             if let Some(group) = &mut reader.group
+                && !group.was_stale(low, number)
                 && let Some(offset) = group.find(low)
             {
                 effects.dying |= group.settle(offset, number, outcome, reader.cursor);

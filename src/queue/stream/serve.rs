@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::Stream;
+use super::group::Group;
 use super::reader::{LOOKED_MAX, Reader, Source};
 use crate::queue::Queue;
 use crate::queue::effects::Effects;
@@ -46,7 +47,12 @@ impl Stream {
         let is_partition = self.partition.is_some();
         let group = reader.group.as_ref();
         let is_strict = group.is_some_and(|group| group.terms.single_active || is_partition);
-        if group.is_some_and(|group| group.is_full(reader.cursor)) {
+        // In strict order nobody gets anything while one who has gone may still work on what came before.
+        let is_held = |group: &&Box<Group>| {
+            let active = reader.consumers.active();
+            is_strict && active.is_some_and(|active| group.others_have(active))
+        };
+        if group.is_some_and(|group| group.is_full(reader.cursor) || is_held(&group)) {
             return;
         }
         let mut looked = 0;
@@ -63,14 +69,6 @@ impl Stream {
             let more = loop {
                 let (index, counted) = turn;
                 let number = reader.consumers.at(index).number;
-                let is_held = reader.group.as_ref().is_some_and(|group| {
-                    // In strict order nobody gets anything while one who has gone may still work on what came before.
-                    is_strict && group.others_have(number)
-                });
-                if is_held {
-                    reader.consumers.give_back(index, counted);
-                    break false;
-                }
                 let consumer = reader.consumers.at(index);
                 if slot.has_room(&mut consumer.share) {
                     let ahead = reader.take().expect("it was looked for");

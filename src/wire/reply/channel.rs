@@ -303,6 +303,12 @@ impl Reply {
         .at(60, 20)
     }
 
+    /// basic.consume of a stream for a group that is to be named by the consumer tag, of which there is none.
+    pub fn unnamed_group(resource: &str) -> Self {
+        let reason = "\"the consumer has no tag to name the group\"";
+        Self::invalid_argument("x-stream-group", resource, reason).at(60, 20)
+    }
+
     /// 540: a consumer of a stream that does not acknowledge.
     pub fn no_ack_from_stream(resource: &str) -> Self {
         Self::not_implemented(&format!(
