@@ -48,11 +48,11 @@ impl Stream {
         let group = reader.group.as_ref();
         let is_strict = group.is_some_and(|group| group.terms.single_active || is_partition);
         // In strict order nobody gets anything while one who has gone may still work on what came before.
-        let is_held = |group: &&Box<Group>| {
+        let is_held = |group: &Group| {
             let active = reader.consumers.active();
             is_strict && active.is_some_and(|active| group.others_have(active))
         };
-        if group.is_some_and(|group| group.is_full(reader.cursor) || is_held(&group)) {
+        if group.is_some_and(|group| group.is_full(reader.cursor) || is_held(group)) {
             return;
         }
         let mut looked = 0;
