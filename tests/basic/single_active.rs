@@ -153,3 +153,9 @@ fn basic_get_is_for_classic_queues_only() {
     peer.refused(1, &basic::get(&queue, ""), 405, &text);
     delete(peer, &queue);
 }
+
+#[test]
+fn a_queue_that_is_told_to_have_none_is_an_ordinary_one() {
+    let mut peer = shared().channel();
+    peer.queue_with(1, table! { "x-single-active-consumer" => false });
+}

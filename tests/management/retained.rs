@@ -105,6 +105,7 @@ fn what_retains_is_durable_and_says_for_how_long() {
     let resource = format!("queue '{name}' in vhost '/'");
     for (flags, age, reason) in [
         ("", "7d", "\"only a durable queue can\""),
+        ("durable exclusive", "7d", "\"only a durable queue can\""),
         ("durable", "soon", "\"expected an age as 7d or 12h\""),
         ("durable", "0h", "\"expected an age as 7d or 12h\""),
     ] {

@@ -169,3 +169,37 @@ fn a_streams_document_says_what_is_in_it() {
         .collect();
     assert_eq!(bodies, ["7", "8", "9"]);
 }
+
+#[test]
+fn a_groups_dead_letters_need_permission_to_write() {
+    let mut peer = shared().channel();
+    let name = stream(&mut peer, table! {});
+    let (client, user) = (guest(), unique("reader"));
+    let created = client.put(
+        &format!("/users/{user}"),
+        r#"{"password": "p", "tags": ""}"#,
+    );
+    assert_eq!(created.status, 201, "{created:?}");
+    let permission = r#"{"configure": "", "write": "", "read": ".*"}"#;
+    let place = format!("/permissions/%2F/{user}");
+    assert_eq!(client.put(&place, permission).status, 201);
+    let mut reader = shared().peer_with(&super::support::Login {
+        user: user.clone(),
+        password: "p".into(),
+        ..super::support::Login::default()
+    });
+    reader.open(1);
+    reader.prefetch(1, 1);
+    let arguments = table! { "x-stream-group" => "g", "x-dead-letter-exchange" => "amq.fanout" };
+    let text = format!(
+        "ACCESS_REFUSED - write access to exchange 'amq.fanout' in vhost '/' refused for user '{user}'"
+    );
+    reader.refused(1, &basic::consume(&name, "c", "", arguments), 403, &text);
+    reader.prefetch(1, 1);
+    let arguments = table! { "x-stream-group" => "g" };
+    reader.ask(
+        1,
+        &basic::consume(&name, "c", "", arguments),
+        &basic::consume_ok("c"),
+    );
+}

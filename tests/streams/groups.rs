@@ -252,3 +252,15 @@ fn a_group_without_an_offset_begins_with_what_comes() {
     assert_eq!(read(&mut peer, 2, 2), numbers(3..5));
     eventually("nothing else", || peer.counts(1, &name) == (5, 0));
 }
+
+#[test]
+fn a_tag_that_the_broker_makes_names_no_group() {
+    let mut peer = shared().channel();
+    let name = declared(&mut peer);
+    peer.prefetch(1, 1);
+    let text = format!(
+        "PRECONDITION_FAILED - invalid arg 'x-stream-group' for queue '{name}' in vhost '/': \"the consumer has no tag to name the group\""
+    );
+    let arguments = table! { "x-stream-group" => true };
+    peer.refused(1, &basic::consume(&name, "", "", arguments), 406, &text);
+}

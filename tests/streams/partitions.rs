@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::stream::{consume, declared_with, offset};
 use crate::support::home::both;
 use crate::support::{
-    Delivery, Home, Peer, Properties, Table, Value, basic, queue, shared, unique,
+    Delivery, Home, Peer, Properties, Table, Value, basic, queue, shared, tx, unique,
 };
 
 const KEYS: u64 = 20;
@@ -149,6 +149,38 @@ fn the_prefetch_is_for_all_partitions_together() {
     peer.send(2, &basic::ack(0, "multiple"));
     peer.ask(2, &basic::cancel("c2", ""), &basic::cancel_ok("c2"));
     peer.quiet(2, &name);
+}
+
+#[test]
+fn acks_of_a_transaction_give_the_credit_back_and_no_partition_waits_for_ever() {
+    let mut peer = shared().channel();
+    let name = partitioned(&mut peer, table! {});
+    let exchange = bound(&mut peer, &name);
+    publish(&mut peer, &exchange, 0..200);
+    peer.open(2);
+    peer.ask(2, &tx::select(), &tx::select_ok());
+    consume(&mut peer, 2, &name, 2, group());
+    let mut seen = Vec::new();
+    let mut early: std::collections::VecDeque<Delivery> = std::collections::VecDeque::new();
+    for _ in 0..60 {
+        let got = match early.pop_front() {
+            Some(got) => got,
+            None => peer.delivery(2),
+        };
+        seen.push(partition(&got));
+        peer.send(2, &basic::ack(got.tag, ""));
+        peer.send(2, &tx::commit());
+        // Its answer comes among the deliveries.
+        loop {
+            let method = peer.next(2);
+            if method.is(90, 21) {
+                break;
+            }
+            early.push_back(peer.read_delivery(2, &method));
+        }
+    }
+    let turns: BTreeSet<i64> = seen.into_iter().collect();
+    assert_eq!(turns.len(), 4, "every partition had its turn: {turns:?}");
 }
 
 #[test]

@@ -16,5 +16,4 @@ mod limits;
 mod permissions;
 mod queue_declare;
 mod queue_delete;
-mod refused;
 mod relaxed;
