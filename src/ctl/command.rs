@@ -1,9 +1,11 @@
 //! What a command is: a row of the table in `commands.rs`.
 
+use std::str::FromStr;
+
 use serde_json::Value;
 
 use super::client::Client;
-use super::failure::Failure;
+use super::failure::{Failure, USAGE};
 use super::format::Rows;
 use super::list::List;
 use super::options::{Flag, Options};
@@ -57,6 +59,17 @@ impl Run<'_> {
     /// An argument; the command's `least` and `most` say which there are.
     pub fn argument(&self, place: usize) -> &str {
         self.options.arguments.get(place).map_or("", String::as_str)
+    }
+
+    /// The value of an option that is a number, or another thing that can be read; `None` when it was not given.
+    pub fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, Failure> {
+        let read = |text: &str| {
+            text.parse().map_err(|_| {
+                let text = format!("Invalid options for this command:\n--{name} : {text}");
+                Failure::usage(USAGE, text)
+            })
+        };
+        self.options.own(name).map(read).transpose()
     }
 
     /// The vhost that is meant.

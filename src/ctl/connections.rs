@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::client::path;
 use super::command::{Output, Run};
-use super::failure::{Failure, UNAVAILABLE, USAGE};
+use super::failure::{Failure, UNAVAILABLE};
 use super::list::{List, at, items, made, same, text};
 
 /// list_connections.
@@ -174,11 +174,11 @@ pub fn close_all(run: &Run<'_>) -> Result<Output, Failure> {
             }
         }
     };
-    let limit = match number(run, "limit")? {
+    let limit = match run.parsed("limit")? {
         None | Some(0) => usize::MAX,
         Some(limit) => usize::try_from(limit).unwrap_or(usize::MAX),
     };
-    let delay = Duration::from_millis(number(run, "per-connection-delay")?.unwrap_or(0));
+    let delay = Duration::from_millis(run.parsed("per-connection-delay")?.unwrap_or(0));
     let mut closed = 0_u64;
     for connection in found.iter().take(limit) {
         if close_one(run, text(connection, &["name"]), run.argument(0))? {
@@ -223,18 +223,6 @@ fn close_one(run: &Run<'_>, name: &str, reason: &str) -> Result<bool, Failure> {
         _ if reply.is_success() => Ok(true),
         _ => Err(run.client.refused(&path, &reply)),
     }
-}
-
-fn number(run: &Run<'_>, name: &str) -> Result<Option<u64>, Failure> {
-    let number = |text: &str| {
-        text.parse().map_err(|_| {
-            Failure::usage(
-                USAGE,
-                format!("Invalid options for this command:\n--{name} : {text}"),
-            )
-        })
-    };
-    run.options.own(name).map(number).transpose()
 }
 
 #[cfg(test)]

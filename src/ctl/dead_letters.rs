@@ -139,12 +139,10 @@ pub fn redrive(run: &Run<'_>) -> Result<Output, Failure> {
         let (name, text) = split.ok_or_else(|| wrong("header", header))?;
         body.insert("header".into(), json!({name: text}));
     }
-    if let Some(count) = run.options.own("count") {
-        let count: u64 = count.parse().map_err(|_| wrong("count", count))?;
+    if let Some(count) = run.parsed::<u64>("count")? {
         body.insert("count".into(), count.into());
     }
-    if let Some(rate) = run.options.own("rate") {
-        let rate: f64 = rate.parse().map_err(|_| wrong("rate", rate))?;
+    if let Some(rate) = run.parsed::<f64>("rate")? {
         body.insert("rate".into(), json!(rate));
     }
     let place = place(run, "redrive");

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::client::path;
 use super::command::{Output, Run};
-use super::failure::{Failure, UNAVAILABLE, USAGE};
+use super::failure::{Failure, UNAVAILABLE};
 use super::format::Rows;
 use super::list::{items, text};
 use super::users::done;
@@ -68,13 +68,7 @@ pub fn set_operator(run: &Run<'_>) -> Result<Output, Failure> {
 }
 
 fn set_of(run: &Run<'_>, noun: &str) -> Result<Output, Failure> {
-    let priority = run.options.own("priority").unwrap_or("0");
-    let priority: i64 = priority.parse().map_err(|_| {
-        Failure::usage(
-            USAGE,
-            format!("Invalid options for this command:\n--priority : {priority}"),
-        )
-    })?;
+    let priority: i64 = run.parsed("priority")?.unwrap_or(0);
     let body = json!({
         "pattern": run.argument(1),
         "definition": parsed(run.argument(2))?,

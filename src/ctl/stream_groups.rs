@@ -54,17 +54,9 @@ pub fn list(run: &Run<'_>) -> Result<Output, Failure> {
 /// seek_stream_group
 pub fn seek(run: &Run<'_>) -> Result<Output, Failure> {
     let to = run.argument(2);
-    let timestamp = run.options.own("timestamp");
+    let timestamp: Option<u64> = run.parsed("timestamp")?;
     let body = match (to, timestamp) {
-        ("", Some(seconds)) => {
-            let seconds: u64 = seconds.parse().map_err(|_| {
-                Failure::usage(
-                    USAGE,
-                    format!("Invalid options for this command:\n--timestamp : {seconds}"),
-                )
-            })?;
-            json!({"timestamp": seconds})
-        }
+        ("", Some(seconds)) => json!({"timestamp": seconds}),
         (to, None) if !to.is_empty() => match to.parse::<i64>() {
             Ok(number) => json!({"offset": number}),
             Err(_) => json!({"offset": to}),
@@ -99,12 +91,6 @@ pub fn seek(run: &Run<'_>) -> Result<Output, Failure> {
 /// replay
 pub fn replay(run: &Run<'_>) -> Result<Output, Failure> {
     let mut body = serde_json::Map::new();
-    let wrong = |option: &str, text: &str| {
-        Failure::usage(
-            USAGE,
-            format!("Invalid options for this command:\n--{option} : {text}"),
-        )
-    };
     if let Some(to) = run.options.own("to") {
         body.insert("to".into(), to.into());
     }
@@ -116,14 +102,12 @@ pub fn replay(run: &Run<'_>) -> Result<Output, Failure> {
         );
     }
     for option in ["timestamp", "partition", "count"] {
-        if let Some(text) = run.options.own(option) {
-            let number: u64 = text.parse().map_err(|_| wrong(option, text))?;
+        if let Some(number) = run.parsed::<u64>(option)? {
             body.insert(option.into(), number.into());
         }
     }
-    if let Some(rate) = run.options.own("rate") {
-        let number: f64 = rate.parse().map_err(|_| wrong("rate", rate))?;
-        body.insert("rate".into(), json!(number));
+    if let Some(rate) = run.parsed::<f64>("rate")? {
+        body.insert("rate".into(), json!(rate));
     }
     let place = path(&["leveret", "queues", run.vhost(), run.argument(0), "replay"]);
     let reply = run.client.post(&place, &Value::Object(body))?;
