@@ -56,6 +56,15 @@ impl Refusal {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", reason)
     }
 
+    /// 503 service_unavailable.
+    pub fn unavailable(reason: impl Into<Value>) -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "service_unavailable",
+            reason,
+        )
+    }
+
     /// 404 for what the path names and is not there.
     pub fn missing() -> Self {
         Self::new(StatusCode::NOT_FOUND, "Object Not Found", "Not Found")
@@ -94,11 +103,7 @@ impl From<Denied> for Refusal {
                 "precondition_failed",
                 reason,
             ),
-            Denied::Lost => Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "service_unavailable",
-                "what was asked for could not be written to disk",
-            ),
+            Denied::Lost => Self::unavailable("what was asked for could not be written to disk"),
         }
     }
 }

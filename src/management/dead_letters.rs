@@ -2,13 +2,13 @@
 //! exchange holds, and the way of dead letters back to the queues that they died in.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::messages::{ANSWER_BYTES_MAX, show};
+use super::pace::{PAUSE, Pace};
 use super::{Answer, Call, Door, NO_CONNECTION, Refusal, wait};
 use crate::auth::Verb;
 use crate::broker::hidden::Purpose;
@@ -29,12 +29,6 @@ const PAGE_MESSAGES: usize = 256;
 const PAGE_BYTES: usize = 8 * 1024 * 1024;
 /// Redrives at a time.
 pub const REDRIVES_MAX: usize = 8;
-/// Messages that one step of a redrive moves at most.
-const STEP_MESSAGES: u64 = 256;
-/// Pause before a redrive looks again whether messages have come from disk, and the least one that its rate asks for.
-const PAUSE: Duration = Duration::from_millis(2);
-/// Longest sleep of a redrive: it looks whether the broker stops.
-const SLEEP_MAX: Duration = Duration::from_millis(250);
 
 /// The queue that the path names, for somebody who may read it.
 pub fn queue(call: &Call) -> Result<(Arc<Vhost>, Arc<Queue>), Refusal> {
@@ -252,11 +246,9 @@ pub fn redrive(call: &Call) -> Result<Answer, Refusal> {
     call.access(&vhost)?.exchange(Verb::Write, "")?;
     let places = Arc::clone(&call.door.redrives);
     let Ok(place) = places.try_acquire_owned() else {
-        return Err(Refusal::new(
-            StatusCode::SERVICE_UNAVAILABLE,
-            "service_unavailable",
-            format!("there are {REDRIVES_MAX} redrives already"),
-        ));
+        return Err(Refusal::unavailable(format!(
+            "there are {REDRIVES_MAX} redrives already"
+        )));
     };
     let redrive = Redrive::new(
         Arc::clone(call.broker()),
@@ -278,23 +270,15 @@ async fn go_on(
     rate: Option<f64>,
     place: OwnedSemaphorePermit,
 ) -> Result<Answer, Refusal> {
-    let begun = Instant::now();
+    let pace = Pace::new(rate);
     loop {
         if door.broker.is_stopping() {
             let reason = "the broker stops; what was not moved stays where it is";
-            let status = StatusCode::SERVICE_UNAVAILABLE;
-            return Err(Refusal::new(status, "service_unavailable", reason));
+            return Err(Refusal::unavailable(reason));
         }
         let moved = redrive.tally().moved;
-        let room = rate.map_or(STEP_MESSAGES, |rate| {
-            let allowed = 1u64.saturating_add((begun.elapsed().as_secs_f64() * rate) as u64);
-            allowed.saturating_sub(moved).min(STEP_MESSAGES)
-        });
+        let room = pace.room(moved).await;
         if room == 0 {
-            let next = rate.map_or(0.0, |rate| moved as f64 / rate);
-            let until = Duration::try_from_secs_f64(next).unwrap_or(Duration::MAX);
-            let sleep = until.saturating_sub(begun.elapsed());
-            tokio::time::sleep(sleep.clamp(PAUSE, SLEEP_MAX)).await;
             continue;
         }
         let step = tokio::task::spawn_blocking(move || {

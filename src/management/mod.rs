@@ -29,6 +29,7 @@ mod login;
 mod messages;
 mod operation;
 mod overview;
+mod pace;
 mod parameters;
 mod permissions;
 mod policies;

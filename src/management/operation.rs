@@ -1,14 +1,8 @@
 //! Leveret's own routes for what rabbitmqctl does without RabbitMQ's HTTP API: AMQP stopped and started, memory and disk limits.
 
-use axum::http::StatusCode;
 use serde_json::{Map, Value, json};
 
 use super::{Answer, Call, Refusal, Threshold};
-
-fn failed(reason: String) -> Refusal {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    Refusal::new(status, "service_unavailable", reason)
-}
 
 /// GET /leveret/app.
 pub fn app(call: &Call) -> Result<Answer, Refusal> {
@@ -21,7 +15,7 @@ pub fn set_app(call: &Call) -> Result<Answer, Refusal> {
     let object = call.object()?;
     let machine = &call.door.machine;
     match object.get("running") {
-        Some(Value::Bool(true)) => machine.start_amqp().map_err(failed)?,
+        Some(Value::Bool(true)) => machine.start_amqp().map_err(Refusal::unavailable)?,
         Some(Value::Bool(false)) => machine.stop_amqp(),
         _ => return Err(Refusal::bad("running must be true or false")),
     }

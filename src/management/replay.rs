@@ -1,26 +1,19 @@
 //! Leveret's own route for messages that stay readable: once more into a queue.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use axum::http::StatusCode;
 use serde_json::{Value, json};
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::dead_letters::{REDRIVES_MAX, queue, retained};
 use super::json::to_value;
+use super::pace::Pace;
 use super::{Answer, Call, Door, NO_CONNECTION, Refusal, wait};
 use crate::auth::Verb;
 use crate::broker::replay::{Replay, Stopped};
 use crate::queue::Queue;
 use crate::queue::arguments::QueueKind;
 use crate::queue::stream::offset::OffsetSpec;
-
-/// Messages that one step places at most.
-const STEP_MESSAGES: u64 = 256;
-/// The least pause that a rate asks for, and the longest: whether the broker stops is looked at after it.
-const PAUSE: Duration = Duration::from_millis(2);
-const SLEEP_MAX: Duration = Duration::from_millis(250);
 
 /// What is asked for.
 struct Order {
@@ -106,7 +99,7 @@ pub fn replay(call: &Call) -> Result<Answer, Refusal> {
     // As far as permissions go it is published to the default exchange.
     call.access(&vhost)?.exchange(Verb::Write, "")?;
     let Ok(place) = Arc::clone(&call.door.redrives).try_acquire_owned() else {
-        return Err(unavailable(format!(
+        return Err(Refusal::unavailable(format!(
             "there are {REDRIVES_MAX} redrives and replays already"
         )));
     };
@@ -119,11 +112,6 @@ pub fn replay(call: &Call) -> Result<Answer, Refusal> {
     ))))
 }
 
-fn unavailable(reason: String) -> Refusal {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    Refusal::new(status, "service_unavailable", reason)
-}
-
 /// Step by step, no thread held in between.
 async fn go_on(
     door: Arc<Door>,
@@ -131,22 +119,14 @@ async fn go_on(
     rate: Option<f64>,
     place: OwnedSemaphorePermit,
 ) -> Result<Answer, Refusal> {
-    let begun = Instant::now();
+    let pace = Pace::new(rate);
     let stopped = loop {
         if door.broker.is_stopping() {
-            let reason = "the broker stops; what was placed stays".to_owned();
-            return Err(unavailable(reason));
+            let reason = "the broker stops; what was placed stays";
+            return Err(Refusal::unavailable(reason));
         }
-        let placed = replay.placed();
-        let room = rate.map_or(STEP_MESSAGES, |rate| {
-            let allowed = 1u64.saturating_add((begun.elapsed().as_secs_f64() * rate) as u64);
-            allowed.saturating_sub(placed).min(STEP_MESSAGES)
-        });
+        let room = pace.room(replay.placed()).await;
         if room == 0 {
-            let next = rate.map_or(0.0, |rate| placed as f64 / rate);
-            let until = Duration::try_from_secs_f64(next).unwrap_or(Duration::MAX);
-            let sleep = until.saturating_sub(begun.elapsed());
-            tokio::time::sleep(sleep.clamp(PAUSE, SLEEP_MAX)).await;
             continue;
         }
         let step = tokio::task::spawn_blocking(move || {
@@ -156,7 +136,7 @@ async fn go_on(
         let stopped;
         (replay, stopped) = step.await.map_err(|_| {
             tracing::error!("a replay panicked");
-            unavailable("the replay could not be finished; the log says why".to_owned())
+            Refusal::unavailable("the replay could not be finished; the log says why")
         })?;
         if let Some(stopped) = stopped {
             break stopped;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use axum::http::StatusCode;
 use tokio::runtime::Handle;
 
 use super::Refusal;
@@ -31,7 +30,7 @@ pub fn for_disk(broker: &Broker, receipt: Receipt) -> Result<(), Refusal> {
     }))?;
     match due {
         Due::Yes => Ok(()),
-        _ => Err(unavailable(
+        _ => Err(Refusal::unavailable(
             "what was asked for could not be written to disk",
         )),
     }
@@ -46,13 +45,5 @@ pub fn for_mail(mailbox: &Arc<Mailbox>) -> Result<(), Refusal> {
 
 fn until<T>(event: impl Future<Output = T>) -> Result<T, Refusal> {
     let waited = Handle::current().block_on(async { tokio::time::timeout(PATIENCE, event).await });
-    waited.map_err(|_| unavailable("the disk takes too long"))
-}
-
-fn unavailable(reason: &str) -> Refusal {
-    Refusal::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "service_unavailable",
-        reason,
-    )
+    waited.map_err(|_| Refusal::unavailable("the disk takes too long"))
 }
