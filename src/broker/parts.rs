@@ -122,7 +122,7 @@ pub fn attach(broker: &Broker, owner: &Arc<Queue>, change: &mut Change<'_>) {
             broker.settings.sync.into(),
             broker.now(),
         );
-        part.lock().set_wake(broker.timers.wake(&part));
+        broker.timers.watch(&part);
         change.part(&part, &role.name());
         (role, part)
     });

@@ -351,7 +351,7 @@ impl Restoring<'_> {
             self.clean,
             self.broker.now(),
         );
-        queue.lock().set_wake(self.broker.timers.wake(&queue));
+        self.broker.timers.watch(&queue);
         (queue, effects)
     }
 

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::Broker;
+use crate::queue::arguments::QueueKind;
 use crate::queue::stream::Wake;
 use crate::queue::{Effects, Queue};
 
@@ -91,18 +92,21 @@ impl Timers {
         }
     }
 
-    /// Who has a stream ticked when an append of it is on disk.
-    pub fn wake(self: &Arc<Self>, queue: &Arc<Queue>) -> Wake {
+    /// Has the queue ticked when an append of it is on disk, if it is a stream. Before anybody else knows it.
+    pub fn watch(self: &Arc<Self>, queue: &Arc<Queue>) {
+        if queue.kind != QueueKind::Stream {
+            return;
+        }
         let rung = Arc::new(AtomicBool::new(false));
         let bell = Bell {
             timers: Arc::clone(self),
             queue: Arc::downgrade(queue),
             rung: Arc::clone(&rung),
         };
-        Wake {
+        queue.lock().set_wake(Wake {
             waker: Waker::from(Arc::new(bell)),
             rung,
-        }
+        });
     }
 
     fn due(&self, now: u64) -> Option<Weak<Queue>> {

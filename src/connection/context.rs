@@ -156,10 +156,10 @@ impl Context {
     /// The consumers of a channel may have more: its shared limit has room.
     fn resume_channel(&mut self, channel: u16) {
         // Whoever is served first takes what there is: not always the same one.
-        let all: Vec<_> = self.consumers.of_channel(channel).collect();
+        let all = || self.consumers.of_channel(channel);
         self.resumed = self.resumed.wrapping_add(1);
-        let (behind, front) = all.split_at(self.resumed as usize % all.len().max(1));
-        for consumer in front.iter().chain(behind) {
+        let first = self.resumed as usize % all().count().max(1);
+        for consumer in all().skip(first).chain(all().take(first)) {
             let mut effects = Effects::default();
             let queue = self.queues.get(consumer.queue);
             queue.lock().resume(

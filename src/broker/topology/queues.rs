@@ -186,7 +186,7 @@ impl Vhost {
             broker.now(),
         );
         queue.note_applied(applied);
-        queue.lock().set_wake(broker.timers.wake(&queue));
+        broker.timers.watch(&queue);
         // Before anybody can publish to it.
         let mut change = self.definitions.change();
         change.queue(&queue);

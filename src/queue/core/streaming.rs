@@ -45,12 +45,10 @@ impl Core {
             placing.add(stream.next(), &message);
             stream.push(message, time, &rules.retention);
         }
+        let behind = placing.finish();
         // What lies in memory alone cannot be read back.
-        let position = match me.journal.disk() {
-            Some(_) => placing.finish(),
-            None => u64::MAX,
-        };
-        stream.close(from, position);
+        let is_kept = me.journal.disk().is_some();
+        stream.close(from, if is_kept { behind } else { u64::MAX });
         let pushed = stream.resident().saturating_sub(before);
         self.note_pushed(pushed, effects);
         self.stream_attend(me, now, effects);

@@ -68,8 +68,8 @@ impl Stream {
             let mut slot = mailbox.slot();
             let more = loop {
                 let (index, counted) = turn;
-                let number = reader.consumers.at(index).number;
                 let consumer = reader.consumers.at(index);
+                let number = consumer.number;
                 if slot.has_room(&mut consumer.share) {
                     let ahead = reader.take().expect("it was looked for");
                     let (redelivered, returned) = match &mut reader.group {
