@@ -13,6 +13,7 @@ mod ranks;
 mod streams;
 mod windows;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -23,6 +24,13 @@ use super::model::Verdict;
 use super::random::Random;
 use super::run::{Figures, Outcome};
 use super::world::{Time, World};
+
+/// Notes something of those messages that are known.
+fn note<T>(sent: &mut BTreeMap<u64, T>, ids: &[u64], note: impl Fn(&mut T)) {
+    for id in ids {
+        sent.get_mut(id).into_iter().for_each(&note);
+    }
+}
 
 /// Rounds without anything happening after which nothing more will.
 const IDLE_ROUNDS: usize = 8;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::peer::{Got, Peer, Wanted};
-use super::{End, Part, Stage};
+use super::{End, Part, Stage, note};
 use crate::simulator::model::Verdict;
 use crate::simulator::wire;
 
@@ -164,19 +164,11 @@ impl Part for Counts {
     }
 
     fn confirmed(&mut self, ids: &[u64]) {
-        for id in ids {
-            if let Some(sent) = self.sent.get_mut(id) {
-                sent.confirmed = true;
-            }
-        }
+        note(&mut self.sent, ids, |sent| sent.confirmed = true);
     }
 
     fn doubtful(&mut self, ids: &[u64]) {
-        for id in ids {
-            if let Some(sent) = self.sent.get_mut(id) {
-                sent.weak = true;
-            }
-        }
+        note(&mut self.sent, ids, |sent| sent.weak = true);
     }
 
     fn returned(&mut self, unheard: bool) {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::peer::{Got, Peer, Wanted, body};
-use super::{End, Part, ROUNDS_MAX, Stage};
+use super::{End, Part, ROUNDS_MAX, Stage, note};
 use crate::simulator::model::Verdict;
 use crate::simulator::wire;
 
@@ -421,11 +421,7 @@ impl Part for Streams {
     }
 
     fn confirmed(&mut self, ids: &[u64]) {
-        for id in ids {
-            if let Some(sent) = self.sent.get_mut(id) {
-                sent.stays = true;
-            }
-        }
+        note(&mut self.sent, ids, |sent| sent.stays = true);
     }
 
     fn doubtful(&mut self, _ids: &[u64]) {}
